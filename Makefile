@@ -1,0 +1,62 @@
+# The same commands everywhere: here, in CI and in the README. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help install check format test demo bench protos sanitize clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PATHS := protos server training kernels tests
+C_SOURCES = $(shell git ls-files 'kernels/*.c' 'kernels/*.h')
+BUILD_INPUTS = pyproject.toml constraints.txt kernels/CMakeLists.txt \
+	$(shell find kernels/shortlist_kernels -name '*.c' -o -name '*.h' -o -name '*.pyx')
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/pip: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shortlist needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": set PYTHON=/path/to/python3")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade --constraint constraints.txt pip
+	@touch $@
+
+# Compiled without isolation, with the pinned build tools: `make install` after a change of C code is incremental.
+.venv/runtime: .venv/pip $(BUILD_INPUTS)
+	@echo "installing Shortlist with its server and training extras (the first time downloads PyTorch and onnxruntime)"
+	$(PIP) install --quiet --constraint constraints.txt --group build
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,training]'
+	@touch $@
+
+.venv/tests: .venv/runtime
+	$(PIP) install --quiet --constraint constraints.txt --group test
+	@touch $@
+
+install: .venv/tests  ## make .venv with everything needed to run, test and change Shortlist
+
+demo: .venv/runtime  ## train on the built-in data, serve, and print recommendations with reasons
+	$(BIN)/shortlist demo --dir build/demo
+
+check: .venv/tests  ## lint, formats, types, contract
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/buf lint protos
+	$(BIN)/mypy $(PATHS)
+
+format: .venv/tests  ## rewrite the sources in the house's format
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+test: check  ## check, then the whole test suite
+	$(BIN)/python -m pytest
+
+protos: .venv/tests  ## regenerate the committed code of the contract
+	$(BIN)/python protos/generate.py
+
+bench: .venv/runtime  ## kernels and server benchmarks (the latter on the demo's package)
+	$(BIN)/python kernels/benchmarks/bench_search.py
+	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
+	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
+
+clean:  ## remove everything that was built
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache
