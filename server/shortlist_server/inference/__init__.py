@@ -1,0 +1,5 @@
+"""ONNX models on onnxruntime, run so that a row's answer never depends on who shares its batch.
+
+session.py    OnnxModel: one graph, checked against the manifest, run in one fixed shape
+batch_check.py   what fills a fixed shape, and the proof at load that rows do not disturb each other
+"""
