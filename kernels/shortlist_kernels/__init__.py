@@ -1,0 +1,34 @@
+"""The fast parts of Shortlist: exact vector search, selection, neighbourhoods, fusion and re-ranking over NumPy arrays.
+
+Public functions check their arguments and call the backend that `dispatch` chose.
+
+index.py        VectorIndex      with store.py (snapshots), index_file.py (save and load), filters.py (exclude, allow, mask)
+selection.py    topk
+similarity.py   neighbours, score_neighbours, search_neighbours
+fusion.py       fuse
+rerank.py       mmr
+dispatch.py     which backend computes: isa_info
+reference.py    the definition of every operation, in NumPy
+cpu/            the same in C, one file per instruction set under cpu/simd/
+arrays.py       the array types that pass between them; checks.py: what callers hand in
+"""
+
+from shortlist_kernels import rerank
+from shortlist_kernels.arrays import Csr
+from shortlist_kernels.dispatch import isa_info
+from shortlist_kernels.fusion import fuse
+from shortlist_kernels.index import VectorIndex
+from shortlist_kernels.selection import topk
+from shortlist_kernels.similarity import neighbours, score_neighbours, search_neighbours
+
+__all__ = [
+    "Csr",
+    "VectorIndex",
+    "fuse",
+    "isa_info",
+    "neighbours",
+    "rerank",
+    "score_neighbours",
+    "search_neighbours",
+    "topk",
+]

@@ -1,0 +1,95 @@
+"""The one place that chooses which backend computes: the compiled one at its best instruction set, or the NumPy reference.
+
+`SHORTLIST_ISA` in the environment forces a lower one ("reference" included). The choice is made at import.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from shortlist_kernels import reference
+from shortlist_kernels.arrays import (
+    Csr,
+    Filters,
+    Float32,
+    Float64,
+    History,
+    Int64,
+    RowStatistics,
+    VectorSet,
+)
+
+try:
+    from shortlist_kernels.cpu import backend as _cpu_backend
+except ImportError as error:  # an unbuilt source tree; every operation still works, slowly
+    _COMPILED: dict[str, "Backend"] = {}
+    _REASON = f"the compiled module is missing ({error})"
+    logging.getLogger(__name__).warning("kernels run on the slow NumPy reference: %s", _REASON)
+else:
+    _COMPILED = {isa: _cpu_backend.CpuBackend(isa) for isa in _cpu_backend.available_isas()}
+    _REASON = ""
+
+
+class Backend(Protocol):
+    """What a backend computes; `reference` documents each operation."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def isa(self) -> str: ...
+    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics: ...
+    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32: ...
+    def search(
+        self, items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
+    ) -> tuple[Float32, Int64]: ...
+    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64: ...
+    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr: ...
+    def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32: ...
+    def search_neighbours(
+        self, neighbours: Csr, history: History, k: int, filters: Filters
+    ) -> tuple[Float32, Int64]: ...
+    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]: ...
+
+
+def available_backends() -> dict[str, Backend]:
+    """Every backend that this machine can run, best first, by the name that `SHORTLIST_ISA` takes."""
+    return {**_COMPILED, "reference": reference}
+
+
+def active() -> Backend:
+    """The backend that computes now."""
+    return _active
+
+
+@contextmanager
+def using(isa: str) -> Iterator[Backend]:
+    """Runs a block on another backend, for the whole process: for tests and benchmarks."""
+    global _active
+    before, _active = _active, _named(isa)
+    try:
+        yield _active
+    finally:
+        _active = before
+
+
+def isa_info() -> dict[str, Any]:
+    """The backend and instruction set in use, those available, whether `SHORTLIST_ISA` forced it, and why (if slow)."""
+    return {
+        "backend": _active.name,
+        "isa": _active.isa,
+        "available": list(available_backends()),
+        "forced": bool(os.environ.get("SHORTLIST_ISA")),
+        "reason": _REASON,
+    }
+
+
+def _named(isa: str) -> Backend:
+    backends = available_backends()
+    if isa not in backends:
+        raise ValueError(f"SHORTLIST_ISA must be one of {', '.join(backends)} on this machine, got {isa!r}")
+    return backends[isa]
+
+
+_active = _named(os.environ.get("SHORTLIST_ISA") or next(iter(available_backends())))

@@ -1,0 +1,61 @@
+"""Turns the exclude, allow and mask arguments of callers into the `Filters` that backends take."""
+
+from typing import Any
+
+import numpy as np
+
+from shortlist_kernels import checks
+from shortlist_kernels.arrays import Bits, Filters, Int64, Lookup, PositionLists
+
+
+def filters(exclude: Any, allow: Any, mask: Any, num_queries: int, num_items: int, lookup: Lookup) -> Filters:
+    """`lookup` turns ids into positions, -1 for unknown ones; those are ignored, in `exclude` and in `allow`."""
+    return Filters(
+        mask_bits=None if mask is None else mask_bits(mask, num_queries, num_items),
+        allow=None if allow is None else position_lists("allow", allow, num_queries, lookup),
+        exclude=None if exclude is None else position_lists("exclude", exclude, num_queries, lookup),
+    )
+
+
+def mask_bits(mask: Any, num_queries: int, num_items: int) -> Bits:
+    """bool (N,) or (Q, N), or packed uint8 (ceil(N / 8),) or (Q, ceil(N / 8)), to packed bits of two axes."""
+    array = np.asarray(mask)
+    length = num_items if array.dtype == np.bool_ else -(-num_items // 8)
+    if array.dtype not in (np.bool_, np.uint8) or array.shape not in ((length,), (num_queries, length)):
+        raise ValueError(
+            f"mask must be bool of shape ({num_items},) or ({num_queries}, {num_items}), or uint8 with 8 items a byte, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    rows = array.reshape(-1, length) if length else array.reshape(1, 0)
+    bits = np.packbits(rows, axis=1, bitorder="little") if array.dtype == np.bool_ else rows
+    return np.ascontiguousarray(bits, dtype=np.uint8)
+
+
+def position_lists(name: str, value: Any, num_queries: int, lookup: Lookup) -> PositionLists:
+    """A CSR pair (indptr, ids) with a list per query, or one array of ids for all queries, as ascending positions."""
+    if isinstance(value, tuple) and len(value) == 2:
+        ids = checks.integers(f"{name} ids", value[1], ndim=1)
+        indptr = checks.row_pointers(f"{name} indptr", value[0], ids.size, num_queries)
+    else:
+        ids = checks.integers(name, value, ndim=1)
+        indptr = np.array([0, ids.size], np.int64)
+    positions = lookup(ids)
+    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+    return _ascending(rows, positions, num_rows=indptr.size - 1)
+
+
+def row_lookup(num_rows: int) -> Lookup:
+    """The lookup of a space whose ids are the positions 0 to num_rows - 1 themselves."""
+    return lambda ids: np.where((ids >= 0) & (ids < num_rows), ids, -1)
+
+
+def _ascending(rows: Int64, positions: Int64, num_rows: int) -> PositionLists:
+    known = positions >= 0
+    rows, positions = rows[known], positions[known]
+    order = np.lexsort((positions, rows))
+    rows, positions = rows[order], positions[order]
+    distinct = np.ones(rows.size, np.bool_)
+    distinct[1:] = (np.diff(rows) != 0) | (np.diff(positions) != 0)
+    indptr = np.zeros(num_rows + 1, np.int64)
+    np.cumsum(np.bincount(rows[distinct], minlength=num_rows), out=indptr[1:])
+    return PositionLists(indptr, positions[distinct])
