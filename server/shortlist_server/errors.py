@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class InvalidRequest(Exception):
+class InvalidRequest(Exception):  # noqa: N818 - a condition of the request, not a fault of the server
     """A request breaks its documented limits. Raised by `decode` and by the servicers; becomes INVALID_ARGUMENT.
 
     `violations` holds every (field, description) found, so that a caller can mend all of them at once.
@@ -20,28 +20,32 @@ class InvalidRequest(Exception):
         super().__init__("; ".join(f"{field}: {description}" for field, description in self.violations))
 
 
-class NotServed(Exception):
+class NotServed(Exception):  # noqa: N818 - a condition of the request, not a fault of the server
     """The contract has the RPC or the option, this server does not answer it. Raised by servicers and by `decode`;
-    becomes UNIMPLEMENTED."""
+    becomes UNIMPLEMENTED.
+    """
 
 
-class Overloaded(Exception):
+class Overloaded(Exception):  # noqa: N818 - a condition of the request, not a fault of the server
     """A queue is full, the work was not begun. Raised by the batcher at the door and by the group commit;
-    becomes RESOURCE_EXHAUSTED with RetryInfo."""
+    becomes RESOURCE_EXHAUSTED with RetryInfo.
+    """
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
-class DeadlineImpossible(Exception):
+class DeadlineImpossible(Exception):  # noqa: N818 - a condition of the request, not a fault of the server
     """The caller's deadline passes before the answer could be ready. Raised by the batcher and between stages;
-    becomes DEADLINE_EXCEEDED."""
+    becomes DEADLINE_EXCEEDED.
+    """
 
 
 class PackageError(Exception):
     """A model package is not what its manifest says. Raised by `catalog.open_package`, by `inference.OnnxModel` when
-    it loads and by the golden check, before anything is served. The message is one line: the file and the reason."""
+    it loads and by the golden check, before anything is served. The message is one line: the file and the reason.
+    """
 
     def __init__(self, file: str, reason: str) -> None:
         super().__init__(f"{file}: {' '.join(reason.split())}")
@@ -50,4 +54,5 @@ class PackageError(Exception):
 
 class StateError(Exception):
     """The store could not read or could not make durable what it was given; nothing of that call was acknowledged.
-    Raised by the stores of `state` and by the group commit; becomes UNAVAILABLE."""
+    Raised by the stores of `state` and by the group commit; becomes UNAVAILABLE.
+    """

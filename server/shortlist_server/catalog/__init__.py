@@ -8,3 +8,10 @@ tables.py     vectors and neighbour tables, checked and read-only
 package.py    open_package: all of the above and the models, or a PackageError
 golden.py     the golden requests stored in a package
 """
+
+from shortlist_server.catalog.golden import GoldenRequest, GoldenSet, load_golden
+from shortlist_server.catalog.items import Catalog
+from shortlist_server.catalog.manifest import Manifest
+from shortlist_server.catalog.package import Package, open_package
+
+__all__ = ["Catalog", "GoldenRequest", "GoldenSet", "Manifest", "Package", "load_golden", "open_package"]

@@ -33,7 +33,8 @@ def feature_misfit(
 ) -> str | None:
     """Why a model input with this dtype and shape cannot take the feature; None when it can.
 
-    The batch and candidate axes must be dynamic (a name, not a number)."""
+    The batch and candidate axes must be dynamic (a name, not a number).
+    """
     spec = FEATURES.get(feature)
     if spec is None:
         return f"unknown feature {feature!r}; known are {', '.join(FEATURES)}"

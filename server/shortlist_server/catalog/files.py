@@ -22,7 +22,8 @@ def read_manifest_bytes(root: Path) -> bytes:
 
 def verify_files(root: Path, manifest: Manifest) -> None:
     """Raise PackageError for the first listed file that is missing, is not a plain file inside `root`, or differs in
-    size or sha256, and for the first file present but not listed."""
+    size or sha256, and for the first file present but not listed.
+    """
     for entry in manifest.files:
         _verify_file(locate(root, entry.path), entry)
     listed = {entry.path for entry in manifest.files} | {MANIFEST_FILE}

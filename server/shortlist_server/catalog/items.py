@@ -52,7 +52,8 @@ class Catalog:
 
     def numeric(self, name: str) -> NDArray[np.float64]:
         """The numeric attribute of every item, NaN where unknown ("price", "popularity" and each further column of
-        items.parquet); KeyError when the package has no such attribute."""
+        items.parquet); KeyError when the package has no such attribute.
+        """
         return self._numeric[name]
 
     @property

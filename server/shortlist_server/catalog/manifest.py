@@ -14,13 +14,12 @@ from pydantic_core import from_json
 
 from shortlist_server.catalog.features import feature_misfit
 from shortlist_server.errors import PackageError
+from shortlist_server.inference.spec import ModelSpec, Name
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE: Final = "manifest.json"
 ITEMS_FILE: Final = "items.parquet"
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-Axis = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Weight = Annotated[float, Field(ge=0)]
 Metric = Literal["inner_product", "cosine", "euclidean", "pearson"]
@@ -126,29 +125,6 @@ class Rerank(_Model):
     """In which vector space re-ranking measures the likeness of items."""
 
     vectors: Name
-
-
-class TensorSpec(_Model):
-    """An output of a model: a number in `shape` is a fixed axis, a word a dynamic one."""
-
-    name: Annotated[str, Field(min_length=1)]
-    dtype: Literal["int64", "float32"]
-    shape: Annotated[tuple[Axis, ...], Field(min_length=1)]
-
-
-class InputSpec(TensorSpec):
-    """An input of a model and the feature that feeds it."""
-
-    feature: str
-
-
-class ModelSpec(_Model):
-    """One ONNX graph: where it is, what goes in, what comes out. The first axis of every tensor is the batch."""
-
-    role: Name
-    path: str
-    inputs: Annotated[tuple[InputSpec, ...], Field(min_length=1)]
-    outputs: Annotated[tuple[TensorSpec, ...], Field(min_length=1)]
 
 
 class FileEntry(_Model):

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from shortlist_kernels import Csr, VectorIndex
 
+from shortlist_kernels import Csr, VectorIndex
 from shortlist_server.catalog.files import locate, read_manifest_bytes, verify_files
 from shortlist_server.catalog.items import Catalog, read_items
 from shortlist_server.catalog.manifest import (
@@ -28,7 +28,8 @@ from shortlist_server.inference.session import OnnxModel
 @dataclass(frozen=True, slots=True)
 class Package:
     """One version of everything that answers a request. Keys are the names of the manifest; ids in `vectors` and
-    rows in `neighbours` are rows of `catalog`."""
+    rows in `neighbours` are rows of `catalog`.
+    """
 
     path: Path
     manifest: Manifest
@@ -42,12 +43,13 @@ def open_package(
     path: Path,
     *,
     num_threads: int = 1,
-    user_tower_rows: int = 8,
+    user_tower_rows: int = 4,
     device: Literal["cpu", "cuda"] = "cpu",
 ) -> Package:
     """Open the package in this directory and warm its models up; PackageError names the file that is at fault.
 
-    The ranker runs one request at a time, other models `user_tower_rows` rows at a time, each with `num_threads`."""
+    The ranker runs one request at a time, other models `user_tower_rows` rows at a time, each with `num_threads`.
+    """
     manifest = parse_manifest(read_manifest_bytes(path))
     verify_files(path, manifest)
     catalog = read_items(locate(path, ITEMS_FILE))

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from shortlist_kernels import Csr
 
+from shortlist_kernels import Csr
 from shortlist_server.errors import PackageError
 
 _ROWS_PER_CHECK: Final = 65_536

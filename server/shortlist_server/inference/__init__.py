@@ -3,3 +3,7 @@
 session.py    OnnxModel: one graph, checked against the manifest, run in one fixed shape
 batch_check.py   what fills a fixed shape, and the proof at load that rows do not disturb each other
 """
+
+from shortlist_server.inference.session import OnnxModel
+
+__all__ = ["OnnxModel"]

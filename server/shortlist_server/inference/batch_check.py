@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_server.catalog.manifest import ModelSpec
+from shortlist_server.inference.spec import ModelSpec
 
 Array = NDArray[Any]
 
 
 def probe_inputs(spec: ModelSpec, num_rows: int, num_items: int, num_candidates: int) -> dict[str, Array]:
     """Inputs of `num_rows` rows that all differ: item numbers in 1..num_items, histories of every length, floats in
-    [0, 1); axes that the spec leaves open, but for the batch, get `num_candidates`."""
+    [0, 1); axes that the spec leaves open, but for the batch, get `num_candidates`.
+    """
     random = np.random.default_rng(0)
     inputs: dict[str, Array] = {}
     for tensor in spec.inputs:

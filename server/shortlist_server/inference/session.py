@@ -16,9 +16,9 @@ import onnxruntime
 import structlog
 from numpy.typing import NDArray
 
-from shortlist_server.catalog.manifest import ModelSpec, TensorSpec
 from shortlist_server.errors import PackageError
 from shortlist_server.inference.batch_check import first_disturbed_output, probe_inputs
+from shortlist_server.inference.spec import ModelSpec, TensorSpec
 
 Array = NDArray[Any]
 _ONNX_TYPES: Final = {"tensor(int64)": "int64", "tensor(float)": "float32"}
@@ -59,7 +59,8 @@ class OnnxModel:
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name for inputs by name; all leading axes have one length B >= 0, which the outputs get too.
 
-        Raises ValueError naming the input whose name, dtype or rank is not that of the spec."""
+        Raises ValueError naming the input whose name, dtype or rank is not that of the spec.
+        """
         num_rows = self._check_inputs(inputs)
         if num_rows == 0:
             return {tensor.name: _empty(tensor, self.spec, inputs) for tensor in self.spec.outputs}
@@ -71,9 +72,14 @@ class OnnxModel:
 
     def warm_up(self, num_items: int, num_candidates: int) -> None:
         """Run once at the served shapes, and prove on made-up rows that the position and the company of a row leave
-        its outputs alone bit for bit; if they do not, rows run one by one from now on."""
+        its outputs alone bit for bit; if they do not, rows run one by one from now on. Raises PackageError when the
+        graph does not run.
+        """
         probe = probe_inputs(self.spec, self.rows_per_run, num_items, num_candidates)
-        disturbed = first_disturbed_output(self.run, probe)
+        try:
+            disturbed = first_disturbed_output(self.run, probe)
+        except Exception as error:  # noqa: BLE001 - see _open_session
+            raise PackageError(self.spec.path, f"does not run: {_first_line(error)}") from None
         if disturbed is not None:
             _log.warning(
                 "model rows disturb each other, running them one by one", model=self.spec.role, output=disturbed
@@ -84,7 +90,7 @@ class OnnxModel:
     def _check_inputs(self, inputs: Mapping[str, Array]) -> int:
         if inputs.keys() != self._input_names:
             raise ValueError(f"{self.spec.role}: inputs {sorted(inputs)}, wanted {sorted(self._input_names)}")
-        num_rows = inputs[self.spec.inputs[0].name].shape[0]
+        num_rows: int = inputs[self.spec.inputs[0].name].shape[0]
         for tensor in self.spec.inputs:
             array = inputs[tensor.name]
             if array.dtype != tensor.dtype or array.ndim != len(tensor.shape) or array.shape[0] != num_rows:

@@ -6,3 +6,7 @@ records.py       the bytes of event keys and profile records
 map_gate.py      lets a store's map grow while other threads read
 group_commit.py  one writer thread that makes what waits durable in one transaction
 """
+
+from shortlist_server.state.store import EMPTY_PROFILE, EventBatch, Profile, Store
+
+__all__ = ["EMPTY_PROFILE", "EventBatch", "Profile", "Store"]

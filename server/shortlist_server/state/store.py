@@ -21,7 +21,8 @@ DISLIKE: Final = 6
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """n events as columns, in order of arrival. Raises ValueError when the columns do not fit each other or an id is
-    not 1 to 128 UTF-8 bytes, so that a store never meets a bad batch."""
+    not 1 to 128 UTF-8 bytes, so that a store never meets a bad batch.
+    """
 
     user_ids: list[str]
     item_ids: list[str]
@@ -78,7 +79,8 @@ class Store(Protocol):
 
     def append(self, batch: EventBatch) -> int:
         """Record the events, all or none, durable when it returns. An event equal in user, item, type and timestamp
-        to a recorded one is not recorded again. Returns how many were new."""
+        to a recorded one is not recorded again. Returns how many were new.
+        """
         ...
 
     def append_all(self, batches: Sequence[EventBatch]) -> list[int]:
@@ -95,7 +97,8 @@ class Store(Protocol):
 
     def export(self, user_id: str | None = None, batch_size: int = 10_000) -> Iterator[EventBatch]:
         """Every recorded event (of one user, or of all) ordered by user, timestamp and arrival, in batches of about
-        `batch_size`. Events recorded meanwhile may or may not appear."""
+        `batch_size`. Events recorded meanwhile may or may not appear.
+        """
         ...
 
     def close(self) -> None:
