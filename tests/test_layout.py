@@ -48,7 +48,9 @@ def imported_roots(file: Path) -> set[str]:
 def test_imports_point_one_way(package: str) -> None:
     forbidden = (PACKAGES.keys() - ALLOWED[package] - {package}) | FORBIDDEN_LIBRARIES[package]
     offenders = {
-        str(file.relative_to(ROOT)): sorted(bad) for file in python_files(package) if (bad := imported_roots(file) & forbidden)
+        str(file.relative_to(ROOT)): sorted(bad)
+        for file in python_files(package)
+        if (bad := imported_roots(file) & forbidden)
     }
     assert not offenders
 

@@ -1,0 +1,5 @@
+"""`python -m shortlist.cli` is `shortlist`."""
+
+from shortlist.cli import main
+
+main()
