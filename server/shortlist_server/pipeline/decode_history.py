@@ -1,0 +1,41 @@
+"""Decodes the history that a request carries."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.v1.history_pb2 import EVENT_TYPE_UNSPECIFIED, EVENT_TYPE_VIEW, EventType, History
+from shortlist_server.pipeline.query import GivenHistory
+from shortlist_server.pipeline.violations import MAX_TIMESTAMP, Violations
+
+MAX_INTERACTIONS = 10_000
+
+
+def decode_history(history: History, violations: Violations) -> GivenHistory:
+    """The columns of the history; its violations are noted and then what is returned means nothing."""
+    num_items = len(history.item_ids)
+    if not violations.check_count("history.item_ids", history.item_ids, MAX_INTERACTIONS):
+        return GivenHistory()
+    for column in ("timestamps", "types"):
+        length = len(getattr(history, column))
+        if length not in (0, num_items):
+            violations.add(f"history.{column}", f"{length} entries for {num_items} item_ids")
+    for position, item_id in enumerate(history.item_ids):
+        violations.check_id(f"history.item_ids[{position}]", item_id)
+    for position, timestamp in enumerate(history.timestamps):
+        violations.check_integer(f"history.timestamps[{position}]", timestamp, 0, MAX_TIMESTAMP)
+    for position, event_type in enumerate(history.types):
+        violations.check_enum(f"history.types[{position}]", event_type, EventType)
+    return GivenHistory(
+        item_ids=tuple(history.item_ids),
+        timestamps=np.array(history.timestamps, dtype=np.int64) if history.timestamps else None,
+        types=_types(history, num_items),
+    )
+
+
+def _types(history: History, num_items: int) -> NDArray[np.uint8]:
+    known = EventType.values()
+    types = [number if number in known else EVENT_TYPE_UNSPECIFIED for number in history.types]
+    given = np.array(types or [EVENT_TYPE_UNSPECIFIED] * num_items, dtype=np.uint8)
+    return np.where(given == EVENT_TYPE_UNSPECIFIED, np.uint8(EVENT_TYPE_VIEW), given)

@@ -1,0 +1,70 @@
+"""Collects what is wrong with a request, so that a caller learns everything at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence, Sized
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from shortlist_server.errors import InvalidRequest
+
+MAX_ID_BYTES = 128
+MAX_TIMESTAMP = 253_402_300_799
+MAX_SHOWN = 80
+MAX_LISTED = 100
+
+
+class Violations:
+    """(field path, description) pairs; a description names the value."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def add(self, field: str, description: str) -> None:
+        """Note one; after the first hundred, more are dropped: a status must fit into the trailers of a reply."""
+        if len(self.found) < MAX_LISTED:
+            self.found.append((field, description))
+
+    def raise_if_any(self) -> None:
+        """Raise InvalidRequest with all that was found."""
+        if self.found:
+            raise InvalidRequest(self.found)
+
+    def check_id(self, field: str, value: str) -> None:
+        """An id is 1..128 bytes of UTF-8."""
+        length = len(value) if value.isascii() else len(value.encode())
+        if not 1 <= length <= MAX_ID_BYTES:
+            self.add(field, f"{shown(value)} has {length} bytes, not 1..{MAX_ID_BYTES}")
+
+    def check_number(self, field: str, value: float, low: float, high: float) -> None:
+        """A number in low..high; NaN never is."""
+        if math.isnan(value) or not low <= value <= high:
+            self.add(field, f"{value:g} is not in {low:g}..{high:g}")
+
+    def check_integer(self, field: str, value: int, low: int, high: int) -> None:
+        """An integer in low..high."""
+        if not low <= value <= high:
+            self.add(field, f"{value} is not in {low}..{high}")
+
+    def check_enum(self, field: str, value: int, enum: EnumTypeWrapper) -> None:
+        """A number that the contract knows."""
+        if value not in enum.values():
+            self.add(field, f"{value} is not a number of {enum.DESCRIPTOR.name}")
+
+    def check_count(self, field: str, values: Sized, high: int, low: int = 0) -> bool:
+        """A list of low..high entries; says whether it is, so that a caller need not walk a list that is too long."""
+        if low <= len(values) <= high:
+            return True
+        self.add(field, f"{len(values)} entries, not {low}..{high}")
+        return False
+
+    def check_known(self, field: str, name: str, known: Sequence[str]) -> None:
+        """A name out of those of the package."""
+        if name not in known:
+            self.add(field, f"{shown(name)} is not one of {', '.join(known) or '(none)'}")
+
+
+def shown(value: str) -> str:
+    """The value as a quoted literal, shortened to what fits into one line."""
+    return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "...")
