@@ -2,7 +2,7 @@
 
 Public functions check their arguments and call the backend that `dispatch` chose.
 
-index.py        VectorIndex      with store.py (snapshots), index_file.py (save and load), filters.py (exclude, allow, mask)
+index.py        VectorIndex; store.py: its snapshots; index_file.py: save and load; filters.py: exclude, allow, mask
 selection.py    topk
 similarity.py   neighbours, score_neighbours, search_neighbours
 fusion.py       fuse

@@ -31,7 +31,7 @@ class Csr(NamedTuple):
 
 
 class RowStatistics(NamedTuple):
-    """What a metric needs to know of each vector beside its values; arrays are empty where the metric has no use for them."""
+    """What a metric needs of each vector beside its values; arrays are empty where it needs nothing."""
 
     means_N: Float64
     norms_N: Float64
@@ -53,6 +53,7 @@ class PositionLists(NamedTuple):
     positions: Int64
 
     def of(self, query: int) -> Int64:
+        """The positions for one query."""
         row = 0 if self.indptr.size == 2 else query
         return self.positions[self.indptr[row] : self.indptr[row + 1]]
 

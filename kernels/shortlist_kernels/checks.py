@@ -1,4 +1,4 @@
-"""Checks of what callers hand in. Each returns the array in the form that backends take or raises ValueError naming it."""
+"""Checks of what callers hand in: each returns the form that backends take or raises ValueError naming the argument."""
 
 import math
 import operator
@@ -12,13 +12,13 @@ INT32_LIMIT = 2**31 - 1
 
 
 def whole_number(name: str, value: object, minimum: int) -> int:
-    """`value` as an int of at least `minimum`."""
+    """`value` as an int from `minimum` to 2**31 - 1."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]  # a wrong type is what we look for
     except TypeError:
         raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if isinstance(value, (bool, np.bool_)) or number < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    if isinstance(value, (bool, np.bool_)) or not minimum <= number <= INT32_LIMIT:
+        raise ValueError(f"{name} must be an integer from {minimum} to 2**31 - 1, got {value!r}")
     return number
 
 
@@ -35,6 +35,7 @@ def finite_number(name: str, value: SupportsFloat, minimum: float, maximum: floa
 
 
 def one_of(name: str, value: str, supported: tuple[str, ...]) -> str:
+    """`value`, if it is one of `supported`."""
     if value not in supported:
         raise ValueError(f"{name} must be one of {', '.join(supported)}, got {value!r}")
     return value
@@ -106,14 +107,12 @@ def sparse_matrix(name: str, value: Any) -> Csr:
 
 
 def sparse_matrix_form(name: str, value: Any) -> Csr:
-    """The types and lengths of a sparse matrix only: what can be checked without reading it (backends check as they go)."""
+    """The types and lengths of a sparse matrix only; what it holds is checked by backends as they read it."""
     try:
         indptr, indices, data, shape = value.indptr, value.indices, value.data, value.shape
     except AttributeError:
         raise ValueError(f"{name} must have indptr, indices, data and shape, got {type(value).__name__}") from None
     num_rows, num_columns = (whole_number(f"{name}.shape", length, 0) for length in shape)
-    if max(num_rows, num_columns) > INT32_LIMIT:
-        raise ValueError(f"{name}.shape must be below 2**31, got {shape}")
     indptr = integers(f"{name}.indptr", indptr, ndim=1)
     indices = _int32s(f"{name}.indices", indices)
     data = _as_array(f"{name}.data", data)

@@ -1,4 +1,4 @@
-"""The one place that chooses which backend computes: the compiled one at its best instruction set, or the NumPy reference.
+"""The one place that chooses who computes: the compiled module at its best instruction set, or the NumPy reference.
 
 `SHORTLIST_ISA` in the environment forces a lower one ("reference" included). The choice is made at import.
 """
@@ -33,24 +33,41 @@ else:
 
 
 class Backend(Protocol):
-    """What a backend computes; `reference` documents each operation."""
+    """What a backend computes; the functions of `reference` define each operation."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Who computes: "cpu" or "reference"."""
+
     @property
-    def isa(self) -> str: ...
-    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics: ...
-    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32: ...
+    def isa(self) -> str:
+        """With which instruction set."""
+
+    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics:
+        """Means and norms that the metric needs."""
+
+    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
+        """The scores of given items."""
+
     def search(
         self, items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
-    ) -> tuple[Float32, Int64]: ...
-    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64: ...
-    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr: ...
-    def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32: ...
-    def search_neighbours(
-        self, neighbours: Csr, history: History, k: int, filters: Filters
-    ) -> tuple[Float32, Int64]: ...
-    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]: ...
+    ) -> tuple[Float32, Int64]:
+        """The k best items of each query."""
+
+    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
+        """Positions of the k largest of each row."""
+
+    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
+        """The k rows most alike to each row."""
+
+    def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
+        """Sums over histories at given columns."""
+
+    def search_neighbours(self, neighbours: Csr, history: History, k: int, filters: Filters) -> tuple[Float32, Int64]:
+        """The k columns with the largest sums."""
+
+    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+        """Positions taken and relevance lost."""
 
 
 def available_backends() -> dict[str, Backend]:

@@ -40,14 +40,17 @@ def fuse(
     weights: Sequence[float] | None = None,
     norm: str = "minmax",
 ) -> tuple[Float32, Int64]:
-    """Fuses S ranked lists into the k best by (score descending, id ascending): scores float32 and ids int64 (k,) or (Q, k).
+    """Fuses S ranked lists into the k best: scores float32 and ids int64, (k,) or (Q, k), padded with -inf and -1.
+
+    Scores are computed in float64, rounded to float32, then ordered by (score descending, id ascending).
 
     Each list is ids int64 and scores float32 or float64, both (K_s,) or (Q, K_s); an entry with id -1 or score -inf is
     absent. An id may stand once in a list. Weights (default 1 each) are >= 0; a list of weight 0 is left out. Methods:
 
     rrf          sum of weight / (60 + rank), rank counted from 1 in the order given
-    weighted     sum of weight * score after `norm`: "minmax" to 0..1 over the list (1 for all where they are equal), "zscore"
-                 minus mean, over the population deviation (0 for all where that is 0), or "none"; a list without the item adds 0
+    weighted     sum of weight * score after `norm`; a list without the item adds 0. "minmax": to 0..1 over the list
+                 (1 for all where they are equal). "zscore": minus the mean, divided by the population deviation (0 for
+                 all where that is 0). "none": as given
     max          largest weight * score, as given
     round_robin  first of each list, second of each list, ...; an item at its earliest place; score 1 / place
     """
@@ -103,7 +106,8 @@ def _checked_list(place: int, ids: Any, scores: Any, weight: float) -> tuple[tup
     scores = np.asarray(scores)
     if scores.dtype not in (np.float32, np.float64) or scores.shape != ids.shape:
         raise ValueError(
-            f"lists_of_scores[{place}] must be float32 or float64 of shape {ids.shape}, got {scores.dtype} of shape {scores.shape}"
+            f"lists_of_scores[{place}] must be float32 or float64 of shape {ids.shape}, "
+            f"got {scores.dtype} of shape {scores.shape}"
         )
     checks.within(f"lists_of_ids[{place}]", ids, -1, np.iinfo(np.int64).max)
     present = np.atleast_2d((ids != -1) & (scores != -np.inf))
@@ -117,9 +121,9 @@ def _values(ranked: _List, place: int, num_lists: int, method: str, norm: str) -
     """What each entry of a list brings to its item."""
     ranks_QK = np.cumsum(ranked.present_QK, axis=1)
     if method == "rrf":
-        return ranked.weight / (RRF_CONSTANT + ranks_QK)
+        return np.asarray(ranked.weight / (RRF_CONSTANT + ranks_QK), np.float64)
     if method == "round_robin":
-        return -((ranks_QK - 1.0) * num_lists + place)
+        return np.asarray(-((ranks_QK - 1.0) * num_lists + place), np.float64)
     if method == "weighted":
         return ranked.weight * _normalised(ranked, norm)
     return ranked.weight * ranked.scores_QK
@@ -134,12 +138,13 @@ def _normalised(ranked: _List, norm: str) -> Float64:
         high_Q1 = np.max(scores_QK, axis=1, keepdims=True, where=present_QK, initial=-np.inf)
         range_Q1 = high_Q1 - low_Q1
         shifted_QK = np.where(present_QK, scores_QK - low_Q1, 0.0)
-        return np.divide(shifted_QK, range_Q1, out=np.ones_like(scores_QK), where=present_QK & (range_Q1 > 0))
+        varied_QK = present_QK & (range_Q1 > 0)
+        return np.asarray(np.divide(shifted_QK, range_Q1, out=np.ones_like(scores_QK), where=varied_QK), np.float64)
     counts_Q1 = np.maximum(present_QK.sum(axis=1, keepdims=True), 1)
     means_Q1 = _row_sums(scores_QK) / counts_Q1
     centred_QK = np.where(present_QK, scores_QK - means_Q1, 0.0)
     deviations_Q1 = np.sqrt(_row_sums(np.square(centred_QK)) / counts_Q1)
-    return np.divide(centred_QK, deviations_Q1, out=np.zeros_like(scores_QK), where=deviations_Q1 > 0)
+    return np.asarray(np.divide(centred_QK, deviations_Q1, out=np.zeros_like(scores_QK), where=deviations_Q1 > 0))
 
 
 def _row_sums(values_QK: Float64) -> Float64:
@@ -173,4 +178,4 @@ def _combined(entries: _Entries, method: str) -> Float64:
     if method in ("max", "round_robin"):
         return np.asarray(np.maximum.reduceat(entries.values_E, entries.starts_G), np.float64)
     sizes = np.diff(entries.starts_G, append=entries.ids_E.size)
-    return np.bincount(np.repeat(np.arange(sizes.size), sizes), weights=entries.values_E)
+    return np.bincount(np.repeat(np.arange(sizes.size), sizes), weights=entries.values_E).astype(np.float64)

@@ -20,8 +20,8 @@ class VectorIndex:
     instruction set. `reference.similarity` defines the metrics: "inner_product", "cosine", "euclidean" (the negated
     squared distance) and "pearson".
 
-    Methods may be called from several threads. A search sees the items as they were when it began. `update` and `remove`
-    copy all vectors, so change many items in one call.
+    Methods may be called from several threads. A search sees the items as they were when it began. `update` and
+    `remove` copy all vectors, so change many items in one call.
     """
 
     def __init__(self, dim: int, metric: str = "inner_product") -> None:
@@ -86,11 +86,13 @@ class VectorIndex:
     ) -> tuple[Float32, Int64]:
         """The k best items of each query: scores float32 (Q, k) and ids int64 (Q, k).
 
-        queries: float32 (Q, dim). exclude, allow: one id array for all queries, or a tuple (indptr, ids) with a list per
-        query; ids that the index lacks are ignored. mask: True where allowed, bool (N,) or (Q, N), or packed bits of
-        `np.packbits(mask, axis=-1, bitorder="little")`. bias: float32 (N,), added to the score. An item must pass all of
-        them. Fewer than k items: the row ends with score -inf and id -1. num_threads: threads that share the scan;
-        None means one, the caller's.
+        queries: float32 (Q, dim).
+        exclude, allow: one id array for all queries, or a tuple (indptr, ids) with a list per query; ids that the index
+        lacks are ignored. mask: True where allowed, bool (N,) or (Q, N), or the packed bits of
+        `np.packbits(mask, axis=-1, bitorder="little")`. An item must pass all three.
+        bias: float32 (N,), added to the score.
+        num_threads: how many threads share the scan; None means one, the caller's.
+        Where fewer than k items are allowed, the row ends with score -inf and id -1.
         """
         snapshot = self._snapshot
         num_items = snapshot.items.ids_N.size
@@ -105,7 +107,7 @@ class VectorIndex:
         )
 
     def score(self, queries: Any, ids: Any) -> Float32:
-        """float32 (Q, M): the score that `search` gives each of `ids` int64 (Q, M) without bias; -inf where the id is -1."""
+        """The score, float32 (Q, M), that `search` gives `ids` int64 (Q, M) without bias; -inf where the id is -1."""
         snapshot = self._snapshot
         queries_QD = checks.float32s("queries", queries, ("Q", self.dim))
         ids_QM = checks.integers("ids", ids, ndim=2)
@@ -134,7 +136,7 @@ class VectorIndex:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "VectorIndex":
-        """Maps a saved file read-only, so that processes share its memory; ValueError if it is not a whole, sound file."""
+        """Maps a saved file read-only, so that processes share it; ValueError if it is not whole and sound."""
         items = index_file.read(path)
         index = cls(items.vectors_ND.shape[1], items.metric)
         index._snapshot = Snapshot.of(items)

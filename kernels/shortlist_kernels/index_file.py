@@ -10,6 +10,7 @@ import struct
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,9 @@ BYTES_AT_ONCE = 1 << 22
 def write(path: str | os.PathLike[str], items: VectorSet) -> None:
     """Writes to a temporary sibling, syncs it, and renames it to `path`."""
     target = Path(path)
-    parts = [items.ids_N, *items.statistics, items.vectors_ND]
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    parts: list[AnyArray] = [items.ids_N, *items.statistics, items.vectors_ND]
+    descriptor, temporary_name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(temporary_name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(bytes(ALIGNMENT))
@@ -39,15 +41,15 @@ def write(path: str | os.PathLike[str], items: VectorSet) -> None:
             file.write(_header(items, checksum))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise
 
 
 def read(path: str | os.PathLike[str]) -> VectorSet:
     """The items of a file, as read-only views of its mapping. ValueError naming the file and what is wrong with it."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         head = file.read(ALIGNMENT)
         metric, dim, count, checksum = _parse_header(path, head)
         size = os.fstat(file.fileno()).st_size
@@ -85,7 +87,7 @@ def _parse_header(path: str | os.PathLike[str], head: bytes) -> tuple[str, int, 
     return METRICS[metric], dim, count, checksum
 
 
-def _layout(metric: str, dim: int, count: int) -> list[tuple[int, np.dtype[AnyArray], int]]:
+def _layout(metric: str, dim: int, count: int) -> list[tuple[int, np.dtype[Any], int]]:
     """(number of values, dtype, offset) of ids, means, norms and vectors."""
     means = count if metric == "pearson" else 0
     norms = count if metric in ("cosine", "pearson") else 0
@@ -102,6 +104,6 @@ def _padded(num_bytes: int) -> int:
 
 
 def _chunks(part: AnyArray) -> list[memoryview]:
-    data = memoryview(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
-    chunks = [data[start : start + BYTES_AT_ONCE] for start in range(0, len(data), BYTES_AT_ONCE)]
-    return [*chunks, memoryview(bytes(_padded(len(data)) - len(data)))]
+    data = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+    chunks = [data[start : start + BYTES_AT_ONCE].data for start in range(0, data.size, BYTES_AT_ONCE)]
+    return [*chunks, memoryview(bytes(_padded(data.size) - data.size))]

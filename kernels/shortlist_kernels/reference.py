@@ -74,7 +74,7 @@ def similarity(metric: str, query_D: Float32, vectors_ND: Float32, statistics: R
     if metric == "pearson":
         query, vectors = query - own.means_N[0], vectors - statistics.means_N[:, np.newaxis]
     norms_N = own.norms_N[0] * statistics.norms_N
-    return np.divide(lane_sum(query * vectors), norms_N, out=np.zeros(len(vectors)), where=norms_N != 0)
+    return np.asarray(np.divide(lane_sum(query * vectors), norms_N, out=np.zeros(len(vectors)), where=norms_N != 0))
 
 
 def score(items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
@@ -93,7 +93,7 @@ def score(items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32
 def search(
     items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
 ) -> tuple[Float32, Int64]:
-    """The k best allowed items of each query by (float64 score + bias descending, id ascending), padded with -inf and -1."""
+    """The k best allowed items by (float64 score + bias descending, id ascending), padded with -inf and -1."""
     scores_QK = np.full((len(queries_QD), k), -np.inf, np.float32)
     ids_QK = np.full((len(queries_QD), k), -1, np.int64)
     for query, query_D in enumerate(queries_QD):
@@ -132,8 +132,10 @@ def topk(scores_RN: Float32 | Float64, k: int) -> Int64:
 
 
 def similar_rows(matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
-    """The k rows most alike to each row: dot / (|r| * |s| + shrinkage) in float64, rounded to float32, then ordered by
-    (similarity descending, index ascending). Rows whose dot product is 0, and the row itself, are left out."""
+    """The k rows most alike to each row: dot / (|r| * |s| + shrinkage) in float64, rounded to float32.
+
+    In order of (similarity descending, index ascending). Rows whose dot product is 0, and the row itself, are left out.
+    """
     num_rows = matrix.shape[0]
     owners = np.repeat(np.arange(num_rows), np.diff(matrix.indptr))
     squares = np.square(matrix.data, dtype=np.float64)

@@ -13,9 +13,9 @@ def mmr(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Int64, Float
 
     Each step takes the largest (1 - diversity) * score - diversity * (largest cosine to those taken, 0 for the first),
     in float64, equal values by smaller position. Scores are used as given; candidates with score -inf are never taken.
-    vectors: float32 (n, D) or (Q, n, D). scores: float32 or float64 (n,) or (Q, n). diversity: within 0 to 1, one number
-    or one per query. Returns the positions taken, int64 (k,) or (Q, k), padded with -1, and the relevance lost, float64
-    scalar or (Q,): the sum of as many best scores minus the sum of those taken.
+    vectors: float32 (n, D) or (Q, n, D). scores: float32 or float64 (n,) or (Q, n). diversity: within 0 to 1, one
+    number or one per query. Returns the positions taken, int64 (k,) or (Q, k), padded with -1, and the relevance lost,
+    float64 scalar or (Q,): the sum of as many best scores minus the sum of those taken.
     """
     array = np.asarray(scores)
     if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):

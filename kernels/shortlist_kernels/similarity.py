@@ -18,8 +18,8 @@ def neighbours(
     """The k nearest neighbours of each item (column) or user (row) of a users x items matrix, as a square Csr.
 
     cosine: dot / (|a| * |b| + shrinkage). Rows are in order of (similarity descending, index ascending); an item is not
-    its own neighbour, and pairs whose dot product is 0 are left out. The matrix is a Csr, a scipy csr_matrix or anything
-    with indptr, indices, data and shape; its values are read as float32.
+    its own neighbour, and pairs whose dot product is 0 are left out. The matrix is a Csr, a scipy csr_matrix or
+    anything with indptr, indices, data and shape; its values are read as float32.
     """
     matrix = checks.sparse_matrix("interactions_csr", interactions_csr)
     k = checks.whole_number("k", k, minimum=0)

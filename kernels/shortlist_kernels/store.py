@@ -28,10 +28,12 @@ class GrowingArrays:
         self._write(0, items)
 
     def append(self, items: VectorSet) -> None:
+        """Writes items behind those in use; there must be room."""
         self._write(self.used, items)
         self.used += items.ids_N.size
 
     def view(self, metric: str) -> VectorSet:
+        """The items in use."""
         statistics = RowStatistics(self.means[: self.used], self.norms[: self.used])
         return VectorSet(metric, self.vectors[: self.used], self.ids[: self.used], statistics)
 
@@ -56,6 +58,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, items: VectorSet) -> "Snapshot":
+        """The snapshot of items whose ids are distinct."""
         order = np.argsort(items.ids_N, kind="stable")
         return cls(items, items.ids_N[order], order)
 
@@ -67,6 +70,7 @@ class Snapshot:
         return np.where(self.sorted_ids_N[places] == ids, self.sorted_positions_N[places], -1)
 
     def added(self, ids_n: Int64, vectors_nD: Float32) -> "Snapshot":
+        """With new items behind the old ones."""
         count, metric = self.items.ids_N.size, self.items.metric
         buffer = self.buffer
         if buffer is None or buffer.used != count or buffer.capacity < count + ids_n.size:
@@ -83,6 +87,7 @@ class Snapshot:
         )
 
     def updated(self, positions_n: Int64, vectors_nD: Float32) -> "Snapshot":
+        """With other vectors at some positions."""
         metric, vectors_ND, ids_N, old = self.items
         new = dispatch.active().row_statistics(metric, vectors_nD)
         vectors_ND = vectors_ND.copy()
@@ -94,6 +99,7 @@ class Snapshot:
         return Snapshot(items, self.sorted_ids_N, self.sorted_positions_N)
 
     def removed(self, positions_n: Int64) -> "Snapshot":
+        """Without the items at some positions."""
         kept_N = np.ones(self.items.ids_N.size, np.bool_)
         kept_N[positions_n] = False
         statistics = RowStatistics(*(part[kept_N] if part.size else part for part in self.items.statistics))

@@ -1,0 +1,74 @@
+from shortlist_kernels.arrays import Bits, Float32, Float64, Int32, Int64
+
+def simd_names() -> list[tuple[str, bool]]: ...
+def row_statistics(metric: int, vectors: Float32, means: Float64, norms: Float64) -> None: ...
+def score(
+    simd: int,
+    metric: int,
+    vectors: Float32,
+    ids: Int64,
+    means: Float64,
+    norms: Float64,
+    queries: Float32,
+    positions: Int64,
+    scores: Float32,
+) -> None: ...
+def search(
+    simd: int,
+    metric: int,
+    vectors: Float32,
+    ids: Int64,
+    means: Float64,
+    norms: Float64,
+    queries: Float32,
+    mask: Bits | None,
+    allow_indptr: Int64 | None,
+    allow: Int64 | None,
+    exclude_indptr: Int64 | None,
+    exclude: Int64 | None,
+    bias: Float32 | None,
+    num_threads: int,
+    scores: Float32,
+    found: Int64,
+) -> None: ...
+def topk_float32(scores: Float32, positions: Int64) -> None: ...
+def topk_float64(scores: Float64, positions: Int64) -> None: ...
+def similar_rows(
+    indptr: Int64,
+    indices: Int32,
+    data: Float32,
+    transposed_indptr: Int64,
+    transposed_indices: Int32,
+    transposed_data: Float32,
+    k: int,
+    shrinkage: float,
+    out_indptr: Int64,
+    out_indices: Int32,
+    out_data: Float32,
+) -> None: ...
+def score_neighbours(
+    indptr: Int64,
+    indices: Int32,
+    data: Float32,
+    num_columns: int,
+    history_indptr: Int64,
+    rows: Int32,
+    weights: Float32,
+    candidates: Int64,
+    scores: Float32,
+) -> None: ...
+def search_neighbours(
+    indptr: Int64,
+    indices: Int32,
+    data: Float32,
+    num_columns: int,
+    history_indptr: Int64,
+    rows: Int32,
+    weights: Float32,
+    mask: Bits | None,
+    exclude_indptr: Int64 | None,
+    exclude: Int64 | None,
+    scores: Float32,
+    found: Int64,
+) -> None: ...
+def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order: Int64, lost: Float64) -> None: ...

@@ -1,0 +1,203 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py)."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+
+cdef extern from "simd/simd.h" nogil:
+    ctypedef struct simd_set:
+        const char *name
+        int (*is_supported)() noexcept nogil
+
+    const simd_set *const *simd_sets(int *count)
+
+
+cdef extern from "kernels.h" nogil:
+    cdef int OUT_OF_MEMORY, BAD_ROW
+    ctypedef enum metric_kind:
+        INNER_PRODUCT, COSINE, EUCLIDEAN, PEARSON
+    ctypedef struct vector_set:
+        metric_kind metric
+        int64_t num_items, dim
+        const float *vectors
+        const int64_t *ids
+        const double *means
+        const double *norms
+    ctypedef struct position_lists:
+        const int64_t *indptr
+        const int64_t *positions
+        int64_t num_lists
+    ctypedef struct filter_set:
+        const uint8_t *mask_bits
+        int64_t mask_rows, mask_bytes
+        position_lists allow, exclude
+    ctypedef struct csr_matrix:
+        int64_t num_rows, num_columns, num_values
+        const int64_t *indptr
+        const int32_t *indices
+        const float *data
+    ctypedef struct history_set:
+        int64_t num_queries
+        const int64_t *indptr
+        const int32_t *rows
+        const float *weights
+
+    int c_row_statistics "row_statistics"(metric_kind, const float *, int64_t, int64_t, double *, double *)
+    int c_score "score"(const simd_set *, const vector_set *, const float *, int64_t, const int64_t *, int64_t, float *)
+    int c_search "search"(const simd_set *, const vector_set *, const float *, int64_t, int64_t, const filter_set *,
+                          const float *, int64_t, float *, int64_t *)
+    int c_topk_float32 "topk_float32"(const float *, int64_t, int64_t, int64_t, int64_t *)
+    int c_topk_float64 "topk_float64"(const double *, int64_t, int64_t, int64_t, int64_t *)
+    int c_similar_rows "similar_rows"(const csr_matrix *, const csr_matrix *, int64_t, double, int64_t *, int32_t *,
+                                      float *)
+    int c_score_neighbours "score_neighbours"(const csr_matrix *, const history_set *, const int64_t *, int64_t,
+                                              float *, int64_t *)
+    int c_search_neighbours "search_neighbours"(const csr_matrix *, const history_set *, int64_t, const filter_set *,
+                                                float *, int64_t *, int64_t *)
+    int c_mmr "mmr"(const simd_set *, const float *, const double *, int64_t, int64_t, int64_t, int64_t,
+                    const double *, int64_t *, double *)
+
+
+def simd_names():
+    """The instruction sets compiled in, best first, each with whether this machine can run it."""
+    cdef int count
+    cdef const simd_set *const *sets = simd_sets(&count)
+    return [(sets[i].name.decode(), bool(sets[i].is_supported())) for i in range(count)]
+
+
+cdef const simd_set *_simd(int place) noexcept nogil:
+    cdef int count
+    return simd_sets(&count)[place]
+
+
+cdef _check(int result, int64_t bad_row=-1):
+    if result == OUT_OF_MEMORY:
+        raise MemoryError("kernels: out of memory")
+    if result == BAD_ROW:
+        raise ValueError(f"neighbours must have indptr and indices in range, got a bad row {bad_row}")
+
+
+cdef vector_set _vector_set(int metric, const float[:, ::1] vectors, const int64_t[::1] ids, const double[::1] means,
+                            const double[::1] norms) noexcept:
+    return vector_set(<metric_kind>metric, vectors.shape[0], vectors.shape[1], &vectors[0, 0], &ids[0], &means[0],
+                      &norms[0])
+
+
+cdef position_lists _position_lists(const int64_t[::1] indptr, const int64_t[::1] positions) noexcept:
+    if indptr is None:
+        return position_lists(NULL, NULL, 0)
+    return position_lists(&indptr[0], &positions[0], indptr.shape[0] - 1)
+
+
+cdef filter_set _filter_set(const uint8_t[:, ::1] mask, position_lists allow, position_lists exclude) noexcept:
+    if mask is None:
+        return filter_set(NULL, 0, 0, allow, exclude)
+    return filter_set(&mask[0, 0], mask.shape[0], mask.shape[1], allow, exclude)
+
+
+cdef csr_matrix _csr(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
+                     int64_t num_columns) noexcept:
+    return csr_matrix(indptr.shape[0] - 1, num_columns, indices.shape[0], &indptr[0], &indices[0], &data[0])
+
+
+def row_statistics(int metric, const float[:, ::1] vectors not None, double[::1] means not None,
+                   double[::1] norms not None):
+    cdef int result
+    with nogil:
+        result = c_row_statistics(<metric_kind>metric, &vectors[0, 0], vectors.shape[0], vectors.shape[1], &means[0],
+                                  &norms[0])
+    _check(result)
+
+
+def score(int simd, int metric, const float[:, ::1] vectors not None, const int64_t[::1] ids not None,
+          const double[::1] means not None, const double[::1] norms not None, const float[:, ::1] queries not None,
+          const int64_t[:, ::1] positions not None, float[:, ::1] scores not None):
+    cdef vector_set items = _vector_set(metric, vectors, ids, means, norms)
+    cdef int result
+    with nogil:
+        result = c_score(_simd(simd), &items, &queries[0, 0], queries.shape[0], &positions[0, 0], positions.shape[1],
+                         &scores[0, 0])
+    _check(result)
+
+
+def search(int simd, int metric, const float[:, ::1] vectors not None, const int64_t[::1] ids not None,
+           const double[::1] means not None, const double[::1] norms not None, const float[:, ::1] queries not None,
+           const uint8_t[:, ::1] mask, const int64_t[::1] allow_indptr, const int64_t[::1] allow,
+           const int64_t[::1] exclude_indptr, const int64_t[::1] exclude, const float[::1] bias, int64_t num_threads,
+           float[:, ::1] scores not None, int64_t[:, ::1] found not None):
+    cdef vector_set items = _vector_set(metric, vectors, ids, means, norms)
+    cdef filter_set filters = _filter_set(
+        mask, _position_lists(allow_indptr, allow), _position_lists(exclude_indptr, exclude))
+    cdef const float *bias_values = NULL
+    cdef int result
+    if bias is not None:
+        bias_values = &bias[0]
+    with nogil:
+        result = c_search(_simd(simd), &items, &queries[0, 0], queries.shape[0], scores.shape[1], &filters, bias_values,
+                          num_threads, &scores[0, 0], &found[0, 0])
+    _check(result)
+
+
+def topk_float32(const float[:, ::1] scores not None, int64_t[:, ::1] positions not None):
+    cdef int result
+    with nogil:
+        result = c_topk_float32(&scores[0, 0], scores.shape[0], scores.shape[1], positions.shape[1], &positions[0, 0])
+    _check(result)
+
+
+def topk_float64(const double[:, ::1] scores not None, int64_t[:, ::1] positions not None):
+    cdef int result
+    with nogil:
+        result = c_topk_float64(&scores[0, 0], scores.shape[0], scores.shape[1], positions.shape[1], &positions[0, 0])
+    _check(result)
+
+
+def similar_rows(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
+                 const float[::1] data not None, const int64_t[::1] transposed_indptr not None,
+                 const int32_t[::1] transposed_indices not None, const float[::1] transposed_data not None, int64_t k,
+                 double shrinkage, int64_t[::1] out_indptr not None, int32_t[::1] out_indices not None,
+                 float[::1] out_data not None):
+    cdef csr_matrix matrix = _csr(indptr, indices, data, transposed_indptr.shape[0] - 1)
+    cdef csr_matrix transposed = _csr(transposed_indptr, transposed_indices, transposed_data, indptr.shape[0] - 1)
+    cdef int result
+    with nogil:
+        result = c_similar_rows(&matrix, &transposed, k, shrinkage, &out_indptr[0], &out_indices[0], &out_data[0])
+    _check(result)
+
+
+def score_neighbours(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
+                     const float[::1] data not None, int64_t num_columns, const int64_t[::1] history_indptr not None,
+                     const int32_t[::1] rows not None, const float[::1] weights not None,
+                     const int64_t[:, ::1] candidates not None, float[:, ::1] scores not None):
+    cdef csr_matrix matrix = _csr(indptr, indices, data, num_columns)
+    cdef history_set history = history_set(history_indptr.shape[0] - 1, &history_indptr[0], &rows[0], &weights[0])
+    cdef int64_t bad_row = -1
+    cdef int result
+    with nogil:
+        result = c_score_neighbours(&matrix, &history, &candidates[0, 0], candidates.shape[1], &scores[0, 0], &bad_row)
+    _check(result, bad_row)
+
+
+def search_neighbours(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
+                      const float[::1] data not None, int64_t num_columns, const int64_t[::1] history_indptr not None,
+                      const int32_t[::1] rows not None, const float[::1] weights not None,
+                      const uint8_t[:, ::1] mask, const int64_t[::1] exclude_indptr, const int64_t[::1] exclude,
+                      float[:, ::1] scores not None, int64_t[:, ::1] found not None):
+    cdef csr_matrix matrix = _csr(indptr, indices, data, num_columns)
+    cdef history_set history = history_set(history_indptr.shape[0] - 1, &history_indptr[0], &rows[0], &weights[0])
+    cdef filter_set filters = _filter_set(mask, _position_lists(None, None), _position_lists(exclude_indptr, exclude))
+    cdef int64_t bad_row = -1
+    cdef int result
+    with nogil:
+        result = c_search_neighbours(&matrix, &history, scores.shape[1], &filters, &scores[0, 0], &found[0, 0],
+                                     &bad_row)
+    _check(result, bad_row)
+
+
+def mmr(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] scores not None,
+        const double[::1] diversity not None, int64_t[:, ::1] order not None, double[::1] lost not None):
+    cdef int result
+    with nogil:
+        result = c_mmr(_simd(simd), &vectors[0, 0, 0], &scores[0, 0], vectors.shape[0], vectors.shape[1],
+                       vectors.shape[2], order.shape[1], &diversity[0], &order[0, 0], &lost[0])
+    _check(result)

@@ -1,0 +1,133 @@
+"""`dispatch.Backend` in C: makes the outputs, filled with their padding, and calls `_cpu`."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from shortlist_kernels.arrays import (
+    METRICS,
+    Csr,
+    Filters,
+    Float32,
+    Float64,
+    History,
+    Int64,
+    PositionLists,
+    RowStatistics,
+    VectorSet,
+)
+from shortlist_kernels.cpu import _cpu
+
+
+def available_isas() -> list[str]:
+    """The instruction sets that this machine can run, best first."""
+    return [isa for isa, is_supported in _cpu.simd_names() if is_supported]
+
+
+@dataclass(frozen=True, slots=True)
+class CpuBackend:
+    """The compiled kernels on one instruction set."""
+
+    isa: str
+
+    @property
+    def name(self) -> str:
+        """The name of this backend."""
+        return "cpu"
+
+    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics:
+        """See `reference.row_statistics`."""
+        num_rows = len(vectors_ND)
+        statistics = RowStatistics(
+            means_N=np.empty(num_rows if metric == "pearson" else 0),
+            norms_N=np.empty(num_rows if metric in ("cosine", "pearson") else 0),
+        )
+        _cpu.row_statistics(METRICS.index(metric), vectors_ND, *statistics)
+        return statistics
+
+    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
+        """See `reference.score`."""
+        scores_QM = np.full(positions_QM.shape, -np.inf, np.float32)
+        _cpu.score(self._simd, *_fields(items), queries_QD, positions_QM, scores_QM)
+        return scores_QM
+
+    def search(
+        self, items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
+    ) -> tuple[Float32, Int64]:
+        """See `reference.search`."""
+        scores_QK, ids_QK = _padded(len(queries_QD), k)
+        _cpu.search(
+            self._simd,
+            *_fields(items),
+            queries_QD,
+            filters.mask_bits,
+            *_lists(filters.allow),
+            *_lists(filters.exclude),
+            bias_N,
+            num_threads,
+            scores_QK,
+            ids_QK,
+        )
+        return scores_QK, ids_QK
+
+    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
+        """See `reference.topk`."""
+        positions_RK = np.full((len(scores_RN), k), -1, np.int64)
+        if scores_RN.dtype == np.float32:
+            _cpu.topk_float32(cast(Float32, scores_RN), positions_RK)
+        else:
+            _cpu.topk_float64(cast(Float64, scores_RN), positions_RK)
+        return positions_RK
+
+    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
+        """See `reference.similar_rows`."""
+        num_rows = matrix.shape[0]
+        indptr = np.zeros(num_rows + 1, np.int64)
+        indices = np.empty(num_rows * k, np.int32)
+        data = np.empty(num_rows * k, np.float32)
+        _cpu.similar_rows(*matrix[:3], *transposed[:3], k, shrinkage, indptr, indices, data)
+        return Csr(indptr, indices[: indptr[-1]].copy(), data[: indptr[-1]].copy(), (num_rows, num_rows))
+
+    def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
+        """See `reference.score_neighbours`."""
+        scores_QM = np.zeros(candidates_QM.shape, np.float32)
+        _cpu.score_neighbours(*neighbours[:3], neighbours.shape[1], *history, candidates_QM, scores_QM)
+        return scores_QM
+
+    def search_neighbours(self, neighbours: Csr, history: History, k: int, filters: Filters) -> tuple[Float32, Int64]:
+        """See `reference.search_neighbours`."""
+        scores_QK, ids_QK = _padded(history.indptr.size - 1, k)
+        _cpu.search_neighbours(
+            *neighbours[:3],
+            neighbours.shape[1],
+            *history,
+            filters.mask_bits,
+            *_lists(filters.exclude),
+            scores_QK,
+            ids_QK,
+        )
+        return scores_QK, ids_QK
+
+    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+        """See `reference.mmr`."""
+        order_QK = np.full((len(scores_QN), k), -1, np.int64)
+        lost_Q = np.zeros(len(scores_QN))
+        _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, order_QK, lost_Q)
+        return order_QK, lost_Q
+
+    @property
+    def _simd(self) -> int:
+        return [isa for isa, _ in _cpu.simd_names()].index(self.isa)
+
+
+def _fields(items: VectorSet) -> tuple[int, Float32, Int64, Float64, Float64]:
+    return METRICS.index(items.metric), items.vectors_ND, items.ids_N, *items.statistics
+
+
+def _lists(lists: PositionLists | None) -> tuple[Int64 | None, Int64 | None]:
+    return (None, None) if lists is None else (lists.indptr, lists.positions)
+
+
+def _padded(num_queries: int, k: int) -> tuple[Float32, Int64]:
+    return np.full((num_queries, k), -np.inf, np.float32), np.full((num_queries, k), -1, np.int64)

@@ -1,0 +1,92 @@
+// The C functions that _cpu.pyx calls. `reference.py` defines what they compute, bit for bit.
+//
+// Arguments were checked in Python. Outputs are written only where there is something to write, so
+// the caller fills them with the padding first. Functions that return int give 0, or one of the
+// errors below.
+#ifndef SHORTLIST_KERNELS_H
+#define SHORTLIST_KERNELS_H
+
+#include <stdint.h>
+
+#include "simd/simd.h"
+
+enum { OUT_OF_MEMORY = -1, BAD_ROW = -2 };
+
+typedef enum { INNER_PRODUCT, COSINE, EUCLIDEAN, PEARSON } metric_kind;
+
+typedef struct {
+  metric_kind metric;
+  int64_t num_items;
+  int64_t dim;
+  const float* vectors;
+  const int64_t* ids;
+  const double* means;  // pearson only
+  const double* norms;  // cosine and pearson only
+} vector_set;
+
+// Ascending positions, one list per query or one for all.
+typedef struct {
+  const int64_t* indptr;  // NULL: no such filter
+  const int64_t* positions;
+  int64_t num_lists;
+} position_lists;
+
+typedef struct {
+  const uint8_t* mask_bits;  // NULL: no mask
+  int64_t mask_rows;         // 1 or the number of queries
+  int64_t mask_bytes;        // of one row
+  position_lists allow;
+  position_lists exclude;
+} filter_set;
+
+typedef struct {
+  int64_t num_rows;
+  int64_t num_columns;
+  int64_t num_values;
+  const int64_t* indptr;
+  const int32_t* indices;
+  const float* data;
+} csr_matrix;
+
+typedef struct {
+  int64_t num_queries;
+  const int64_t* indptr;
+  const int32_t* rows;
+  const float* weights;
+} history_set;
+
+// vectors.c
+int row_statistics(metric_kind metric, const float* vectors, int64_t num_rows, int64_t dim,
+                   double* means, double* norms);
+int score(const simd_set* simd, const vector_set* items, const float* queries, int64_t num_queries,
+          const int64_t* positions, int64_t num_positions, float* scores);
+
+// search.c
+int search(const simd_set* simd, const vector_set* items, const float* queries, int64_t num_queries,
+           int64_t k, const filter_set* filters, const float* bias, int64_t num_threads,
+           float* scores, int64_t* ids);
+
+// topk.c
+int topk_float32(const float* scores, int64_t num_rows, int64_t num_columns, int64_t k,
+                 int64_t* positions);
+int topk_float64(const double* scores, int64_t num_rows, int64_t num_columns, int64_t k,
+                 int64_t* positions);
+
+// similarity.c: indices and data have room for num_rows * k values.
+int similar_rows(const csr_matrix* matrix, const csr_matrix* transposed, int64_t k,
+                 double shrinkage, int64_t* indptr, int32_t* indices, float* data);
+
+// history.c: on BAD_ROW, *bad_row is the row of the matrix that points or holds indices out of
+// range.
+int score_neighbours(const csr_matrix* matrix, const history_set* history,
+                     const int64_t* candidates, int64_t num_candidates, float* scores,
+                     int64_t* bad_row);
+int search_neighbours(const csr_matrix* matrix, const history_set* history, int64_t k,
+                      const filter_set* filters, float* scores, int64_t* ids, int64_t* bad_row);
+
+// mmr.c
+int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_t num_queries,
+        int64_t num_items, int64_t dim, int64_t k, const double* diversity, int64_t* order,
+        double* lost);
+
+#endif

@@ -1,0 +1,13 @@
+#include "simd.h"
+
+static const simd_set* const SETS[] = {
+#ifdef SHORTLIST_AVX2
+    &simd_avx2,
+#endif
+    &simd_baseline,
+};
+
+const simd_set* const* simd_sets(int* count) {
+  *count = (int)(sizeof(SETS) / sizeof(SETS[0]));
+  return SETS;
+}
