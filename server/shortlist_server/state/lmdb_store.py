@@ -1,0 +1,182 @@
+"""The embedded store: LMDB, one environment for the processes of a machine, durable at every commit.
+
+Two databases: `events` (the log) and `profiles` (one record a user, derived in the same transaction as its events).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import lmdb
+import numpy as np
+
+from shortlist_server.errors import StateError
+from shortlist_server.state import records
+from shortlist_server.state.map_gate import MapGate
+from shortlist_server.state.records import EventRecord, ProfileEvent
+from shortlist_server.state.store import EventBatch, Profile
+
+T = TypeVar("T")
+_FIRST_MAP_BYTES: Final = 1 << 30
+_MAX_READERS: Final = 1024
+
+
+class LmdbStore:
+    """A `Store` in a directory, which is made if need be. Any number of threads may share one store and any number of
+    processes may open the directory, but one process only once, and never across a fork.
+
+    The map starts at `map_bytes` and doubles when it is full; only the disk limits it. Raises StateError.
+    """
+
+    def __init__(self, path: Path, *, max_profile_items: int = 10_000, map_bytes: int = _FIRST_MAP_BYTES) -> None:
+        self._path = path
+        self._max_profile_items = max_profile_items
+        self._gate = MapGate()
+        self._num_resizes = 0
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o750)
+            self._env = lmdb.open(str(path), map_size=map_bytes, max_dbs=2, max_readers=_MAX_READERS, mode=0o640)
+            self._events = self._env.open_db(b"events")
+            self._profiles = self._env.open_db(b"profiles")
+            self._env.reader_check()
+            _sync_directory(path)
+        except (OSError, lmdb.Error) as error:
+            raise StateError(f"{path}: {error}") from error
+
+    def append(self, batch: EventBatch) -> int:
+        """See `Store.append`."""
+        return self.append_all([batch])[0]
+
+    def append_all(self, batches: Sequence[EventBatch]) -> list[int]:
+        """See `Store.append_all`."""
+
+        def write() -> list[int]:
+            with self._env.begin(write=True) as transaction:
+                return [self._write(transaction, batch) for batch in batches]
+
+        return self._in_map(write)
+
+    def profiles(self, user_ids: Sequence[str]) -> list[Profile]:
+        """See `Store.profiles`."""
+        keys = [user_id.encode() for user_id in user_ids]
+
+        def read() -> list[bytes | None]:
+            with self._env.begin(db=self._profiles) as transaction:
+                # LMDB has no empty key, and no user has an empty id.
+                return [transaction.get(key) if key else None for key in keys]
+
+        return [records.read_profile(record) for record in self._in_map(read)]
+
+    def count_events(self) -> int:
+        """See `Store.count_events`."""
+
+        def read() -> int:
+            with self._env.begin() as transaction:
+                return transaction.stat(self._events)["entries"]
+
+        return self._in_map(read)
+
+    def export(self, user_id: str | None = None, batch_size: int = 10_000) -> Iterator[EventBatch]:
+        """See `Store.export`. Each batch has its own transaction: a slow reader never keeps old pages alive."""
+        prefix = b"" if user_id is None else records.user_prefix(user_id.encode())
+        after: bytes | None = None
+        while True:
+            found = self._in_map(partial(self._read_events, prefix, after, batch_size))
+            if not found:
+                return
+            after = found[-1][0]
+            ordered = sorted((record for _, record in found), key=lambda record: (record.moment, record.arrival))
+            yield _to_batch(ordered)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._gate.exclusive():
+            self._env.close()
+
+    def _write(self, transaction: lmdb.Transaction[bytes], batch: EventBatch) -> int:
+        positions_of: defaultdict[str, list[int]] = defaultdict(list)
+        for position, user_id in enumerate(batch.user_ids):
+            positions_of[user_id].append(position)
+        timestamps, kinds, values = batch.timestamps.tolist(), batch.types.tolist(), batch.values.tolist()
+        num_new = 0
+        for user_id, positions in positions_of.items():
+            user = user_id.encode()
+            record = transaction.get(user, db=self._profiles)
+            arrival = records.num_arrivals(record)
+            fresh: list[ProfileEvent] = []
+            for position in positions:
+                event = ProfileEvent(batch.item_ids[position].encode(), timestamps[position], kinds[position])
+                stored = records.event_value(values[position], arrival + len(fresh))
+                if transaction.put(records.event_key(user, event), stored, overwrite=False, db=self._events):
+                    fresh.append(event)
+            if fresh:
+                merged = records.merge_profile(record, fresh, self._max_profile_items)
+                transaction.put(user, merged, db=self._profiles)
+            num_new += len(fresh)
+        return num_new
+
+    def _read_events(self, prefix: bytes, after: bytes | None, batch_size: int) -> list[tuple[bytes, EventRecord]]:
+        """Events in key order, cut between two moments so that each moment is in one batch."""
+        found: list[tuple[bytes, EventRecord]] = []
+        with self._env.begin(db=self._events) as transaction, transaction.cursor() as cursor:
+            if not (cursor.set_range(after or prefix) if after or prefix else cursor.first()):
+                return found
+            for key, stored in cursor:
+                if key == after:
+                    continue
+                record = records.event_record(key, stored)
+                full = len(found) >= batch_size and record.moment != found[-1][1].moment
+                if full or not key.startswith(prefix):
+                    break
+                found.append((key, record))
+        return found
+
+    def _in_map(self, work: Callable[[], T]) -> T:
+        """Run a whole transaction, again with a larger map when it was too small. Nothing of a failed one remains."""
+        while True:
+            try:
+                with self._gate.shared():
+                    num_resizes = self._num_resizes
+                    return work()
+            except lmdb.MapFullError:
+                self._resize(num_resizes, grow=True)
+            except lmdb.MapResizedError:  # by another process
+                self._resize(num_resizes, grow=False)
+            except lmdb.Error as error:
+                raise StateError(f"{self._path}: {error}") from error
+
+    def _resize(self, num_resizes: int, *, grow: bool) -> None:
+        """Double the map, or adopt the size that another process gave it, unless a thread did so since."""
+        with self._gate.exclusive():
+            if self._num_resizes != num_resizes:
+                return
+            try:
+                self._env.set_mapsize(2 * self._env.info()["map_size"] if grow else 0)
+            except lmdb.Error as error:
+                raise StateError(f"{self._path}: cannot enlarge the map: {error}") from error
+            self._num_resizes += 1
+
+
+def _to_batch(ordered: Sequence[EventRecord]) -> EventBatch:
+    return EventBatch(
+        [record.user.decode() for record in ordered],
+        [record.item.decode() for record in ordered],
+        np.array([record.type for record in ordered], dtype=np.uint8),
+        np.array([record.timestamp for record in ordered], dtype=np.int64),
+        np.array([record.value for record in ordered], dtype=np.float32),
+    )
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the names of new files durable; LMDB syncs what is in them."""
+    for directory in (path, path.parent):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,136 @@
+"""The bytes of the LMDB store: event keys, event values and profile records.
+
+event key     length of user id (1 byte), user id, timestamp (8 bytes, big-endian, sign bit flipped so that bytes
+sort like numbers), item id, type (1 byte): at most 266 bytes
+event value   value float32, arrival uint64: the how-manieth new event of this user it was
+profile       header (version, number of entries, number of arrivals), timestamps int64, types uint8, item ids
+joined by 0xFF, a byte that UTF-8 never uses; little-endian throughout
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from shortlist_server.errors import StateError
+from shortlist_server.state.store import DISLIKE, EMPTY_PROFILE, Profile
+
+_HEADER: Final = struct.Struct("<BxxxIQ")
+_VALUE: Final = struct.Struct("<fQ")
+_TIMESTAMPS: Final = np.dtype("<i8")
+_VERSION: Final = 1
+_SIGN: Final = 1 << 63
+_SEPARATOR: Final = b"\xff"
+
+
+class ProfileEvent(NamedTuple):
+    """What a profile needs to know of a new event."""
+
+    item: bytes
+    timestamp: int
+    type: int
+
+
+class EventRecord(NamedTuple):
+    """One recorded event, read back. `moment` is the start of its key, equal for all events of one user and second."""
+
+    user: bytes
+    item: bytes
+    type: int
+    timestamp: int
+    value: float
+    arrival: int
+    moment: bytes
+
+
+def user_prefix(user: bytes) -> bytes:
+    """What the keys of all events of this user start with, and no others."""
+    return bytes((len(user),)) + user
+
+
+def event_key(user: bytes, event: ProfileEvent) -> bytes:
+    """Equal exactly for events equal in user, timestamp, item and type."""
+    moment = (event.timestamp + _SIGN).to_bytes(8, "big")
+    return b"".join((user_prefix(user), moment, event.item, bytes((event.type,))))
+
+
+def event_value(value: float, arrival: int) -> bytes:
+    """What is stored under an event key."""
+    return _VALUE.pack(value, arrival)
+
+
+def event_record(key: bytes, stored: bytes) -> EventRecord:
+    """The event behind a key and its value."""
+    end_of_user = 1 + key[0]
+    moment = key[: end_of_user + 8]
+    value, arrival = _VALUE.unpack(stored)
+    timestamp = int.from_bytes(moment[end_of_user:], "big") - _SIGN
+    return EventRecord(key[1:end_of_user], key[len(moment) : -1], key[-1], timestamp, value, arrival, moment)
+
+
+def num_arrivals(record: bytes | None) -> int:
+    """How many new events ever reached the profile with this record (None: no profile yet)."""
+    return 0 if record is None else _read_header(record)[1]
+
+
+def read_profile(record: bytes | None) -> Profile:
+    """The profile in this record; its arrays look into the record, nothing is copied but the ids."""
+    if record is None:
+        return EMPTY_PROFILE
+    count, _ = _read_header(record)
+    end_of_types = _HEADER.size + 9 * count
+    return Profile(
+        [item.decode() for item in record[end_of_types:].split(_SEPARATOR)],
+        np.frombuffer(record, _TIMESTAMPS, count, _HEADER.size),
+        np.frombuffer(record, np.uint8, count, _HEADER.size + 8 * count),
+    )
+
+
+def merge_profile(record: bytes | None, events: Sequence[ProfileEvent], max_items: int) -> bytes:
+    """The record after these new events, in order of arrival. Of each item the last interaction stays, and apart from
+    it the last dislike; of all of them the last `max_items` by (timestamp, arrival).
+    """
+    entries: dict[tuple[bytes, bool], tuple[int, int, int]] = {}
+    known = _entries(record)
+    # Entries already there arrived before the new ones; among themselves they stand in the order that ties need.
+    for order, (item, timestamp, kind) in enumerate([*known, *events]):
+        key = (item, kind == DISLIKE)
+        before = entries.get(key)
+        if before is None or timestamp >= before[0]:
+            entries[key] = (timestamp, order, kind)
+    kept = sorted((timestamp, order, kind, item) for (item, _), (timestamp, order, kind) in entries.items())
+    return _pack_profile(kept[-max_items:], num_arrivals(record) + len(events))
+
+
+def _entries(record: bytes | None) -> list[ProfileEvent]:
+    if record is None:
+        return []
+    count, _ = _read_header(record)
+    end_of_types = _HEADER.size + 9 * count
+    timestamps = np.frombuffer(record, _TIMESTAMPS, count, _HEADER.size).tolist()
+    kinds = record[end_of_types - count : end_of_types]
+    return [
+        ProfileEvent(*entry) for entry in zip(record[end_of_types:].split(_SEPARATOR), timestamps, kinds, strict=True)
+    ]
+
+
+def _pack_profile(entries: Sequence[tuple[int, int, int, bytes]], arrivals: int) -> bytes:
+    timestamps = np.array([entry[0] for entry in entries], dtype=_TIMESTAMPS)
+    return b"".join(
+        (
+            _HEADER.pack(_VERSION, len(entries), arrivals),
+            timestamps.tobytes(),
+            bytes(entry[2] for entry in entries),
+            _SEPARATOR.join(entry[3] for entry in entries),
+        )
+    )
+
+
+def _read_header(record: bytes) -> tuple[int, int]:
+    version, count, arrivals = _HEADER.unpack_from(record)
+    if version != _VERSION:
+        raise StateError(f"profile record of version {version}, this server reads {_VERSION}")
+    return count, arrivals
