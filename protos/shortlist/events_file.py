@@ -26,8 +26,10 @@ MAX_LINE_BYTES = 1 << 20
 def find_events_file(directory: Path) -> Path:
     """The events file of a data directory. Raises ValueError when there is none, or more than one."""
     found = [directory / name for name in FILE_NAMES if (directory / name).is_file()]
-    if len(found) != 1:
-        raise ValueError(f"{directory}: {'both' if found else 'neither'} events.csv and events.csv.gz found; give one")
+    if not found:
+        raise ValueError(f"{directory}: there is neither events.csv nor events.csv.gz")
+    if len(found) > 1:
+        raise ValueError(f"{directory}: there are both events.csv and events.csv.gz; keep one")
     return found[0]
 
 
@@ -36,7 +38,8 @@ class EventsFile:
 
     `num_events` and `num_rejected` count what was read so far. Wrong rows go to the CSV file `rejects_path` as (line,
     reason, text); without wrong rows there is no such file afterwards, an older one is removed. Iterating raises
-    ValueError, naming the file, when it cannot be read to its end: columns missing, damaged gzip.
+    ValueError, naming the file, when the events cannot be read to their end (columns missing, damaged gzip) or the
+    rejects cannot be written.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class EventsFile:
 
     def __iter__(self) -> Iterator[list[Event]]:
         self.num_events = self.num_rejected = 0
-        self.rejects_path.unlink(missing_ok=True)
+        self._remove_rejects()
         rejects: IO[str] | None = None
         try:
             batch: list[Event] = []
@@ -73,7 +76,7 @@ class EventsFile:
                         batch = []
                 else:
                     self.num_rejected += 1
-                    rejects = rejects or _open_rejects(self.rejects_path)
+                    rejects = rejects or self._open_rejects()
                     csv.writer(rejects).writerow([line_number, parsed, line])
             if batch:
                 yield batch
@@ -81,14 +84,29 @@ class EventsFile:
             if rejects is not None:
                 rejects.close()
 
+    def _remove_rejects(self) -> None:
+        if self.path.exists() and self.rejects_path.exists() and self.rejects_path.samefile(self.path):
+            raise ValueError(f"{self.rejects_path}: the rejects would replace the events")
+        try:
+            self.rejects_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ValueError(f"{self.rejects_path}: {error.strerror or error}") from error
+
+    def _open_rejects(self) -> IO[str]:
+        try:
+            file = self.rejects_path.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise ValueError(f"{self.rejects_path}: {error.strerror or error}") from error
+        csv.writer(file).writerow(["line", "reason", "text"])
+        return file
+
     def _rows(self) -> Iterator[tuple[int, str, Event | str]]:
         """Each row's line number, text, and its event or the reason why it is none."""
         columns: dict[str, int] | None = None
         num_columns = 0
         for line_number, raw in enumerate(self._lines(), start=1):
             if columns is None:
-                header = _fields(raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
-                columns, num_columns = self._columns(header), len(header)
+                columns, num_columns = self._header(raw)
             elif raw:
                 line = raw.decode("utf-8", "backslashreplace")
                 yield line_number, line, self._parse(raw, columns, num_columns)
@@ -106,11 +124,17 @@ class EventsFile:
         except OSError as error:
             raise ValueError(f"{self.path}: {error.strerror or error}") from error
 
-    def _columns(self, header: list[str]) -> dict[str, int]:
+    def _header(self, raw: bytes) -> tuple[dict[str, int], int]:
+        """The positions of the known columns, and the number of all."""
+        try:
+            header = _fields(raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
+        except csv.Error as error:
+            raise ValueError(f"{self.path}: the first line is not CSV: {error}") from error
         missing = [name for name in REQUIRED_COLUMNS if name not in header]
         if missing:
             raise ValueError(f"{self.path}: column {', '.join(missing)} is missing in the first line")
-        return {name: header.index(name) for name in (*REQUIRED_COLUMNS, "type", "value") if name in header}
+        known = (*REQUIRED_COLUMNS, "type", "value")
+        return {name: header.index(name) for name in known if name in header}, len(header)
 
     def _parse(self, raw: bytes, columns: dict[str, int], num_columns: int) -> Event | str:
         try:
@@ -129,12 +153,6 @@ class EventsFile:
             return "not UTF-8"
         except (ValueError, csv.Error) as error:
             return str(error)
-
-
-def _open_rejects(path: Path) -> IO[str]:
-    file = path.open("w", encoding="utf-8", newline="")
-    csv.writer(file).writerow(["line", "reason", "text"])
-    return file
 
 
 def _fields(line: str) -> list[str]:

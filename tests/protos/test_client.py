@@ -9,6 +9,88 @@ import shortlist
 from shortlist.v1 import answer_pb2, event_pb2, filter_pb2, history_pb2, recommendation_pb2, search_pb2, tensor_pb2
 from tests.protos.scripted_server import Script
 
+EVERY_OPTION = shortlist.RecommendOptions(
+    user_id="u",
+    history=[shortlist.HistoryItem("a", 1310000000, "purchase"), shortlist.HistoryItem("b", 1310000001)],
+    k=0,
+    timestamp=0,
+    context={"temperature": 21.5, "country": "GB"},
+    filters=shortlist.Filters(
+        allow=["a", "b"],
+        deny=["c"],
+        categories_any=["x"],
+        categories_all=["y"],
+        categories_none=["z"],
+        ranges={"price": (None, 5), "weight": (1, 2)},
+        availability="any",
+        seen="include",
+    ),
+    boosts=[
+        shortlist.Boost(item_id="a", amount=1),
+        shortlist.Boost(category="x", amount=-2),
+        shortlist.Boost(attribute="price", minimum=1, amount=3),
+    ],
+    sources={"two_tower": 0.5, "popular": 0},
+    fusion="rrf",
+    normalisation="zscore",
+    head_weights={"purchase": 2},
+    num_candidates=300,
+    diversity=shortlist.Diversity(0.25, "dpp"),
+    caps={"category": 3},
+    exposure=[shortlist.Exposure(category="x", min_share=0)],
+    explain="full",
+    experiments={"ranker": "b"},
+)
+
+EVERY_FIELD = recommendation_pb2.RecommendRequest(
+    user_id="u",
+    history=history_pb2.History(
+        item_ids=["a", "b"],
+        timestamps=[1310000000, 1310000001],
+        types=[history_pb2.EVENT_TYPE_PURCHASE, history_pb2.EVENT_TYPE_VIEW],
+    ),
+    k=0,
+    context=recommendation_pb2.Context(
+        timestamp=0,
+        features=[
+            recommendation_pb2.ContextFeature(name="temperature", number=21.5),
+            recommendation_pb2.ContextFeature(name="country", text="GB"),
+        ],
+    ),
+    filters=filter_pb2.Filters(
+        allow_item_ids=["a", "b"],
+        deny_item_ids=["c"],
+        categories_any=["x"],
+        categories_all=["y"],
+        categories_none=["z"],
+        ranges=[
+            filter_pb2.NumericRange(attribute="price", maximum=5),
+            filter_pb2.NumericRange(attribute="weight", minimum=1, maximum=2),
+        ],
+        availability=filter_pb2.AVAILABILITY_ANY,
+        seen_policy=filter_pb2.SEEN_POLICY_INCLUDE,
+    ),
+    boosts=[
+        filter_pb2.Boost(item_id="a", amount=1),
+        filter_pb2.Boost(category="x", amount=-2),
+        filter_pb2.Boost(range=filter_pb2.NumericRange(attribute="price", minimum=1), amount=3),
+    ],
+    sources=[
+        recommendation_pb2.SourceWeight(name="two_tower", weight=0.5),
+        recommendation_pb2.SourceWeight(name="popular", weight=0),
+    ],
+    fusion=recommendation_pb2.Fusion(
+        method=recommendation_pb2.FUSION_METHOD_RECIPROCAL_RANK, normalisation=recommendation_pb2.NORMALISATION_Z_SCORE
+    ),
+    head_weights=[recommendation_pb2.HeadWeight(name="purchase", weight=2)],
+    num_candidates=300,
+    diversity=recommendation_pb2.Diversity(method=recommendation_pb2.DIVERSITY_METHOD_DPP, strength=0.25),
+    caps=[recommendation_pb2.AttributeCap(attribute="category", max_items=3)],
+    exposure_constraints=[recommendation_pb2.ExposureConstraint(category="x", min_share=0)],
+    explanation_level=answer_pb2.EXPLANATION_LEVEL_FULL,
+    experiment_overrides=[answer_pb2.ExperimentArm(experiment="ranker", arm="b")],
+)
+
 
 @pytest.fixture
 def client(script: Script) -> Iterator[shortlist.Client]:
@@ -26,84 +108,9 @@ def test_recommend_sends_only_what_was_given(script: Script, client: shortlist.C
 
 def test_recommend_sends_every_option(script: Script, client: shortlist.Client) -> None:
     script.answers.append(recommendation_pb2.RecommendResponse())
-    client.recommend(
-        user_id="u",
-        history=[shortlist.HistoryItem("a", 1310000000, "purchase"), shortlist.HistoryItem("b", 1310000001)],
-        k=0,
-        timestamp=0,
-        context={"temperature": 21.5, "country": "GB"},
-        filters=shortlist.Filters(
-            allow=["a", "b"],
-            deny=["c"],
-            categories_any=["x"],
-            categories_all=["y"],
-            categories_none=["z"],
-            ranges={"price": (None, 5), "weight": (1, 2)},
-            availability="any",
-            seen="include",
-        ),
-        boosts=[
-            shortlist.Boost(item_id="a", amount=1),
-            shortlist.Boost(category="x", amount=-2),
-            shortlist.Boost(attribute="price", minimum=1, amount=3),
-        ],
-        sources={"two_tower": 0.5, "popular": 0},
-        fusion="rrf",
-        normalisation="zscore",
-        head_weights={"purchase": 2},
-        num_candidates=300,
-        diversity=shortlist.Diversity(0.25, "dpp"),
-        caps={"category": 3},
-        exposure=[shortlist.Exposure(category="x", min_share=0)],
-        explain="full",
-        experiments={"ranker": "b"},
-    )
-    pb = recommendation_pb2
-    assert script.requests == [
-        pb.RecommendRequest(
-            user_id="u",
-            history=history_pb2.History(
-                item_ids=["a", "b"],
-                timestamps=[1310000000, 1310000001],
-                types=[history_pb2.EVENT_TYPE_PURCHASE, history_pb2.EVENT_TYPE_VIEW],
-            ),
-            k=0,
-            context=pb.Context(
-                timestamp=0,
-                features=[
-                    pb.ContextFeature(name="temperature", number=21.5),
-                    pb.ContextFeature(name="country", text="GB"),
-                ],
-            ),
-            filters=filter_pb2.Filters(
-                allow_item_ids=["a", "b"],
-                deny_item_ids=["c"],
-                categories_any=["x"],
-                categories_all=["y"],
-                categories_none=["z"],
-                ranges=[
-                    filter_pb2.NumericRange(attribute="price", maximum=5),
-                    filter_pb2.NumericRange(attribute="weight", minimum=1, maximum=2),
-                ],
-                availability=filter_pb2.AVAILABILITY_ANY,
-                seen_policy=filter_pb2.SEEN_POLICY_INCLUDE,
-            ),
-            boosts=[
-                filter_pb2.Boost(item_id="a", amount=1),
-                filter_pb2.Boost(category="x", amount=-2),
-                filter_pb2.Boost(range=filter_pb2.NumericRange(attribute="price", minimum=1), amount=3),
-            ],
-            sources=[pb.SourceWeight(name="two_tower", weight=0.5), pb.SourceWeight(name="popular", weight=0)],
-            fusion=pb.Fusion(method=pb.FUSION_METHOD_RECIPROCAL_RANK, normalisation=pb.NORMALISATION_Z_SCORE),
-            head_weights=[pb.HeadWeight(name="purchase", weight=2)],
-            num_candidates=300,
-            diversity=pb.Diversity(method=pb.DIVERSITY_METHOD_DPP, strength=0.25),
-            caps=[pb.AttributeCap(attribute="category", max_items=3)],
-            exposure_constraints=[pb.ExposureConstraint(category="x", min_share=0)],
-            explanation_level=answer_pb2.EXPLANATION_LEVEL_FULL,
-            experiment_overrides=[answer_pb2.ExperimentArm(experiment="ranker", arm="b")],
-        )
-    ]
+    assert set(EVERY_OPTION) == set(shortlist.RecommendOptions.__annotations__)
+    client.recommend(**EVERY_OPTION)
+    assert script.requests == [EVERY_FIELD]
 
 
 def test_recommend_takes_short_forms(script: Script, client: shortlist.Client) -> None:
