@@ -7,6 +7,7 @@ items.py      Catalog: the items as columns, ids to rows and back
 tables.py     vectors and neighbour tables, checked and read-only
 package.py    open_package: all of the above and the models, or a PackageError
 golden.py     the golden requests stored in a package
+describe.py   what a package holds, as tables for a person
 """
 
 from shortlist_server.catalog.golden import GoldenRequest, GoldenSet, load_golden

@@ -1,0 +1,60 @@
+"""What a package holds, as tables for a person to read."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from shortlist_server.catalog.manifest import Manifest
+
+
+def contents_tables(manifest: Manifest) -> list[Table]:
+    """The files, sources, models and measured metrics that the manifest names, one table each."""
+    tables = [_files(manifest), _sources(manifest), _models(manifest)]
+    return [*tables, _metrics(manifest)] if manifest.evaluation else tables
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _files(manifest: Manifest) -> Table:
+    table = _table("files", "path", "role", "bytes", "sha256")
+    for entry in manifest.files:
+        table.add_row(escape(entry.path), escape(entry.role), f"{entry.bytes:,}", f"{entry.sha256[:12]} ok")
+    return table
+
+
+def _sources(manifest: Manifest) -> Table:
+    table = _table(f"sources, fused by {manifest.fusion.method}", "name", "type", "weight", "from")
+    for source in manifest.sources:
+        match source.type:
+            case "two_tower":
+                origin = f"model {source.model}, vectors {source.vectors} ({source.metric})"
+            case "item_neighbours":
+                origin = f"neighbours {source.neighbours}, history decay {source.history_decay:g}"
+            case "popular":
+                origin = "popularity of the items"
+        table.add_row(source.name, source.type, f"{source.weight:g}", origin)
+    return table
+
+
+def _models(manifest: Manifest) -> Table:
+    table = _table("models", "role", "inputs", "outputs")
+    for spec in manifest.models:
+        inputs = [f"{tensor.feature} {list(tensor.shape)}" for tensor in spec.inputs]
+        outputs = [f"{tensor.name} {list(tensor.shape)}" for tensor in spec.outputs]
+        table.add_row(spec.role, escape("\n".join(inputs)), escape("\n".join(outputs)))
+    return table
+
+
+def _metrics(manifest: Manifest) -> Table:
+    table = _table("metrics", "protocol", "scorer", "metrics")
+    for evaluation in manifest.evaluation:
+        for result in evaluation.results:
+            measured = [f"{name} {value:.4f}" for name, value in result.metrics.items() if value is not None]
+            table.add_row(escape(evaluation.protocol["name"]), escape(result.scorer), escape(", ".join(measured)))
+    return table

@@ -1,0 +1,102 @@
+"""What a person types: `shortlist serve` and `shortlist package verify`.
+
+Imported by every `shortlist` command, so the rest of the server is imported only when a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from shortlist_server.catalog import Package
+
+_BAD_INPUT = 2
+
+package = typer.Typer(help="Look after model packages.", no_args_is_help=True)
+
+
+@package.callback()
+def group() -> None:
+    """Keep `verify` a subcommand although it is the only one."""
+
+
+def serve(
+    package: Annotated[Path | None, typer.Option(help="The model package to serve.", show_default=False)] = None,
+    models: Annotated[Path | None, typer.Option(help="A repository of further ONNX models.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.", show_default="8500")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port.", show_default="1")] = None,
+    state: Annotated[Path | None, typer.Option(help="Where events are kept; without it no events are.")] = None,
+    allow_plaintext: Annotated[
+        bool | None, typer.Option("--allow-plaintext", help="Listen without TLS where other machines reach it.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings as TOML; flags win over it.")] = None,
+) -> None:
+    """Serve a model package over gRPC until SIGTERM or Ctrl-C.
+
+    The package is verified before the port opens; a bad one is not served: one line, exit code 2.
+    """
+    from shortlist_server.config import load_settings
+    from shortlist_server.errors import PackageError, StateError
+
+    flags: dict[str, object] = {
+        "package": package,
+        "models": models,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "state": state,
+        "allow_plaintext": allow_plaintext,
+    }
+    try:
+        settings = load_settings(config, flags)
+    except ValueError as error:
+        _fail(error)
+    from shortlist_server.app import serve as serve_until_stopped
+
+    try:
+        serve_until_stopped(settings)
+    except (PackageError, StateError) as error:
+        _fail(error)
+
+
+@package.command()
+def verify(directory: Annotated[Path, typer.Argument(help="The package directory.", show_default=False)]) -> None:
+    """Check everything the server would check before serving: files, checksums, shapes, models, golden requests.
+
+    Prints what the package holds. A fault is one line and exit code 2.
+    """
+    from shortlist_server.app import check_golden
+    from shortlist_server.catalog import open_package
+    from shortlist_server.errors import PackageError
+
+    try:
+        opened = open_package(directory)
+        check_golden(opened)
+    except PackageError as error:
+        _fail(error)
+    _print_contents(opened)
+
+
+def _print_contents(opened: Package) -> None:
+    from rich.console import Console
+
+    from shortlist_server.catalog import load_golden
+    from shortlist_server.catalog.describe import contents_tables
+
+    console = Console(soft_wrap=True)
+    manifest = opened.manifest
+    console.print(f"[bold]{manifest.package_id}[/bold]  {opened.catalog.num_items} items, data {manifest.data.licence}")
+    for table in contents_tables(manifest):
+        console.print(table)
+    num_golden = len(load_golden(opened).requests)
+    console.print(f"sound: {len(manifest.files)} files, {len(manifest.models)} models, {num_golden} golden requests")
+
+
+def _fail(error: Exception) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    raise typer.Exit(_BAD_INPUT)
