@@ -50,6 +50,11 @@ class StageCosts:
             before = by_class.get(size_class, seconds)
             by_class[size_class] = before + self._smoothing * (seconds - before)
 
+    def forget(self) -> None:
+        """Drop what was measured, for instance while caches were cold."""
+        with self._lock:
+            self._seconds.clear()
+
     def estimate_s(self, stage: str, num_requests: int) -> float:
         """Expected seconds of `stage` over `num_requests`; 0 while it was never measured.
 

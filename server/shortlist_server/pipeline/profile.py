@@ -27,7 +27,8 @@ Interaction = tuple[int, int, int]
 def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history: int) -> Profiles:
     """The users' histories in rows of the catalogue; items that it does not know are skipped.
 
-    Without a store no user has recorded events. A store that cannot be read costs the recorded events, not the answer: the request is noted as degraded.
+    Without a store nothing is recorded. A store that cannot be read costs the recorded events, not the answer, and the
+    request is noted as degraded.
     """
     num_requests = len(batch)
     rows_BL = np.full((num_requests, max_history), PADDING, dtype=np.int64)

@@ -44,10 +44,12 @@ class Lane(Generic[RequestT, ReplyT]):
 @dataclass(slots=True)
 class _Waiting:
     lane: Lane[Any, Any]
-    task: Task[Any]
+    request: Any
+    deadline: Deadline
     num_rows: int
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    arrived_ns: int = field(default_factory=time.perf_counter_ns)
 
 
 class Door:
@@ -84,10 +86,10 @@ class Door:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ReplyT] = loop.create_future()
-        task = Task(request, Deadline(at_s=deadline_at_s, cancelled=future.cancelled))
+        deadline = Deadline(at_s=deadline_at_s, cancelled=future.cancelled)
         with self._changed:
-            self._admit(lane, task.deadline, num_rows)
-            self._queue.append(_Waiting(lane, task, num_rows, future, loop))
+            self._admit(lane, deadline, num_rows)
+            self._queue.append(_Waiting(lane, request, deadline, num_rows, future, loop))
             self._queued_rows += num_rows
             self._changed.notify()
         return await future
@@ -144,7 +146,7 @@ class Door:
         return batch
 
     def _is_wanted(self, waiting: _Waiting) -> bool:
-        if not waiting.task.deadline.expired():
+        if not waiting.deadline.expired():
             return True
         _deliver([waiting], [DeadlineImpossible("the deadline passed while the request waited")])
         return False
@@ -154,7 +156,7 @@ class Door:
             return
         started = time.perf_counter()
         try:
-            outcomes = batch[0].lane.run([waiting.task for waiting in batch])
+            outcomes = batch[0].lane.run([_task(waiting) for waiting in batch])
         except Exception as error:  # noqa: BLE001 - one poisonous request must not take the others with it
             if len(batch) > 1:
                 for waiting in batch:
@@ -166,6 +168,10 @@ class Door:
             before = self._row_cost_s or row_cost_s
             self._row_cost_s = before + SMOOTHING * (row_cost_s - before)
         _deliver(batch, outcomes)
+
+
+def _task(waiting: _Waiting) -> Task[Any]:
+    return Task(waiting.request, waiting.deadline, time.perf_counter_ns() - waiting.arrived_ns)
 
 
 def _deliver(batch: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:

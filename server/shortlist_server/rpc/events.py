@@ -1,0 +1,122 @@
+"""EventService: what users do, durable before it is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import numpy as np
+from grpc import aio
+
+from shortlist.v1.event_pb2 import (
+    DeleteUserRequest,
+    DeleteUserResponse,
+    Event,
+    ExportUserRequest,
+    ExportUserResponse,
+    RecordEventsRequest,
+    RecordEventsResponse,
+    RecordEventsStreamRequest,
+    RecordEventsStreamResponse,
+)
+from shortlist.v1.event_pb2_grpc import EventServiceServicer
+from shortlist.v1.history_pb2 import EventType
+from shortlist_server.errors import NotServed
+from shortlist_server.pipeline.violations import MAX_TIMESTAMP, Violations
+from shortlist_server.state.group_commit import GroupCommit
+from shortlist_server.state.store import EventBatch, Store
+
+Context = aio.ServicerContext[Any, Any]
+
+MAX_EVENTS = 10_000
+MAX_INLINE_EVENTS = 200
+KNOWN_TYPES = frozenset(EventType.values()) - {EventType.EVENT_TYPE_UNSPECIFIED}
+
+
+class EventService(EventServiceServicer):
+    """Checks events and hands them to the group commit. Without a store it serves nothing."""
+
+    def __init__(self, store: Store | None, commit: GroupCommit | None) -> None:
+        self._store = store
+        self._commit = commit
+
+    async def RecordEvents(self, request: RecordEventsRequest, context: Context) -> RecordEventsResponse:
+        """All events of the message, or none."""
+        num_recorded = await self._record(request.events)
+        return RecordEventsResponse(num_recorded=num_recorded, num_duplicates=len(request.events) - num_recorded)
+
+    async def RecordEventsStream(
+        self, request_iterator: AsyncIterator[RecordEventsStreamRequest], context: Context
+    ) -> RecordEventsStreamResponse:
+        """Message by message, acknowledged at the end."""
+        num_recorded = num_events = 0
+        async for request in request_iterator:
+            num_recorded += await self._record(request.events)
+            num_events += len(request.events)
+        return RecordEventsStreamResponse(num_recorded=num_recorded, num_duplicates=num_events - num_recorded)
+
+    async def ExportUser(self, request: ExportUserRequest, context: Context) -> AsyncIterator[ExportUserResponse]:
+        """Everything recorded about one user."""
+        violations = Violations()
+        violations.check_id("user_id", request.user_id)
+        violations.raise_if_any()
+        if self._store is None:
+            raise _no_store()
+        batches = self._store.export(request.user_id, MAX_EVENTS)
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            events = encode_events(batch)
+            for start in range(0, len(events), MAX_EVENTS):
+                yield ExportUserResponse(events=events[start : start + MAX_EVENTS])
+
+    async def DeleteUser(self, request: DeleteUserRequest, context: Context) -> DeleteUserResponse:
+        """Not served yet."""
+        raise NotServed("DeleteUser is not served yet")
+
+    async def _record(self, events: Sequence[Event]) -> int:
+        if self._commit is None:
+            raise _no_store()
+        if len(events) <= MAX_INLINE_EVENTS:
+            batch = decode_events(events)
+        else:  # checking thousands of events would hold up the event loop
+            batch = await asyncio.to_thread(decode_events, events)
+        return await self._commit.append(batch)
+
+
+def decode_events(events: Sequence[Event]) -> EventBatch:
+    """The events as columns. Raises InvalidRequest with every violation."""
+    violations = Violations()
+    if violations.check_count("events", events, MAX_EVENTS, low=1):
+        for position, event in enumerate(events):
+            _check_event(f"events[{position}]", event, violations)
+    violations.raise_if_any()
+    return EventBatch(
+        user_ids=[event.user_id for event in events],
+        item_ids=[event.item_id for event in events],
+        types=np.array([event.type for event in events], dtype=np.uint8),
+        timestamps=np.array([event.timestamp for event in events], dtype=np.int64),
+        values=np.array([event.value for event in events], dtype=np.float32),
+    )
+
+
+def encode_events(batch: EventBatch) -> list[Event]:
+    """The columns as events."""
+    columns = (batch.user_ids, batch.item_ids, batch.types.tolist(), batch.timestamps.tolist(), batch.values.tolist())
+    return [
+        Event(user_id=user_id, item_id=item_id, type=event_type, timestamp=timestamp, value=value)
+        for user_id, item_id, event_type, timestamp, value in zip(*columns, strict=True)
+    ]
+
+
+def _check_event(field: str, event: Event, violations: Violations) -> None:
+    violations.check_id(f"{field}.user_id", event.user_id)
+    violations.check_id(f"{field}.item_id", event.item_id)
+    if event.type not in KNOWN_TYPES:
+        violations.add(f"{field}.type", f"{event.type} is not a type of event")
+    violations.check_integer(f"{field}.timestamp", event.timestamp, 1, MAX_TIMESTAMP)
+    if not np.isfinite(event.value):
+        violations.add(f"{field}.value", f"{event.value} is not finite")
+
+
+def _no_store() -> NotServed:
+    return NotServed("this server was started without a state directory and keeps no events")
