@@ -26,7 +26,7 @@ ReplaceFile: TypeAlias = Callable[[str, bytes], None]
 
 NUM_ITEMS, DIM, MAX_HISTORY, NUM_CANDIDATES, NUM_NEIGHBOURS = 60, 8, 10, 20, 12
 WEIGHTS = (0.5, 0.4, 0.1)
-HEAD_WEIGHTS = (0.25, 1.0)
+HEADS, HEAD_WEIGHTS = ("click", "purchase"), (0.25, 1.0)
 DECAY = 0.9
 START = 1_300_000_000
 
@@ -203,84 +203,60 @@ def _ranker(world: SmallWorld) -> bytes:
     return _graph("ranker", nodes, inputs, outputs, constants)
 
 
-def _manifest() -> dict[str, Any]:
-    history = {
-        "name": "history_items",
-        "feature": "history.items",
-        "dtype": "int64",
-        "shape": ["batch", MAX_HISTORY],
-    }
-    recency = {
-        "name": "history_recency_days",
-        "feature": "history.recency_days",
-        "dtype": "float32",
-        "shape": ["batch", MAX_HISTORY],
-    }
-    candidates = {
-        "name": "candidate_items",
-        "feature": "candidate.items",
-        "dtype": "int64",
-        "shape": ["batch", "candidates"],
-    }
-    scores = {
-        "name": "retrieval_scores",
-        "feature": "candidate.retrieval_scores",
-        "dtype": "float32",
-        "shape": ["batch", "candidates", 3],
-    }
-    user_vector = {"name": "user_vector", "dtype": "float32", "shape": ["batch", DIM]}
-    probabilities = {"name": "probabilities", "dtype": "float32", "shape": ["batch", "candidates", 2]}
+def _tensor(name: str, dtype: str, *axes: int | str, feature: str | None = None) -> dict[str, Any]:
+    tensor = {"name": name, "dtype": dtype, "shape": ["batch", *axes]}
+    return tensor | {"feature": feature} if feature else tensor
+
+
+def _models() -> list[dict[str, Any]]:
+    history = _tensor("history_items", "int64", MAX_HISTORY, feature="history.items")
+    ranker_inputs = [
+        history,
+        _tensor("history_recency_days", "float32", MAX_HISTORY, feature="history.recency_days"),
+        _tensor("candidate_items", "int64", "candidates", feature="candidate.items"),
+        _tensor("retrieval_scores", "float32", "candidates", 3, feature="candidate.retrieval_scores"),
+    ]
+    tower = {"role": "user_tower", "path": "models/user_tower/model.onnx"}
+    ranker = {"role": "ranker", "path": "models/ranker/model.onnx"}
+    return [
+        tower | {"inputs": [history], "outputs": [_tensor("user_vector", "float32", DIM)]},
+        ranker | {"inputs": ranker_inputs, "outputs": [_tensor("probabilities", "float32", "candidates", 2)]},
+    ]
+
+
+def _sources() -> list[dict[str, Any]]:
     tower = {"name": "two_tower", "type": "two_tower", "model": "user_tower", "vectors": "two_tower"}
     neighbours = {"name": "item_neighbours", "type": "item_neighbours", "neighbours": "item_neighbours"}
+    return [
+        tower | {"weight": WEIGHTS[0], "metric": "inner_product"},
+        neighbours | {"weight": WEIGHTS[1], "history_decay": DECAY},
+        {"name": "popular", "type": "popular", "weight": WEIGHTS[2]},
+    ]
+
+
+def _data() -> dict[str, Any]:
+    counts = {"num_users": 40, "num_items": NUM_ITEMS, "num_events": 900}
+    times = {"first_timestamp": START, "last_timestamp": START + 900, "train_until": START + 900}
+    return counts | times | {"fingerprint": "sha256:0", "licence": "CC0-1.0", "attribution": "made for the tests"}
+
+
+def _manifest() -> dict[str, Any]:
+    result = {"scorer": "two_tower", "metrics": {"ndcg@10": 0.125}}
+    click, purchase = ({"name": name, "weight": weight} for name, weight in zip(HEADS, HEAD_WEIGHTS, strict=True))
     return {
         "schema_version": 1,
         "name": "small-world",
         "package_id": "small-world-20261124T040000Z-00000000",
         "created": "2026-11-24T04:00:00Z",
-        "data": {
-            "fingerprint": "sha256:0",
-            "num_users": 40,
-            "num_items": NUM_ITEMS,
-            "num_events": 900,
-            "first_timestamp": START,
-            "last_timestamp": START + 900,
-            "train_until": START + 900,
-            "licence": "CC0-1.0",
-            "attribution": "made for the tests",
-        },
-        "evaluation": [
-            {
-                "protocol": {"name": "global_time", "k": 10},
-                "results": [{"scorer": "two_tower", "metrics": {"ndcg@10": 0.125}}],
-            }
-        ],
+        "data": _data(),
+        "evaluation": [{"protocol": {"name": "global_time", "k": 10}, "results": [result]}],
         "max_history": MAX_HISTORY,
-        "sources": [
-            tower | {"weight": WEIGHTS[0], "metric": "inner_product"},
-            neighbours | {"weight": WEIGHTS[1], "history_decay": DECAY},
-            {"name": "popular", "type": "popular", "weight": WEIGHTS[2]},
-        ],
+        "sources": _sources(),
         "fusion": {"method": "weighted", "norm": "minmax"},
         "num_candidates": NUM_CANDIDATES,
-        "ranker": {
-            "model": "ranker",
-            "heads": [{"name": "click", "weight": HEAD_WEIGHTS[0]}, {"name": "purchase", "weight": HEAD_WEIGHTS[1]}],
-        },
+        "ranker": {"model": "ranker", "heads": [click, purchase]},
         "rerank": {"vectors": "two_tower"},
-        "models": [
-            {
-                "role": "user_tower",
-                "path": "models/user_tower/model.onnx",
-                "inputs": [history],
-                "outputs": [user_vector],
-            },
-            {
-                "role": "ranker",
-                "path": "models/ranker/model.onnx",
-                "inputs": [history, recency, candidates, scores],
-                "outputs": [probabilities],
-            },
-        ],
+        "models": _models(),
         "golden": "golden.json",
         "files": [],
     }

@@ -6,7 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from shortlist_server.catalog.manifest import MANIFEST_FILE, FileEntry, Manifest
+from shortlist_server.catalog.manifest import Manifest
+from shortlist_server.catalog.manifest_parts import MANIFEST_FILE, FileEntry
 from shortlist_server.errors import PackageError
 
 

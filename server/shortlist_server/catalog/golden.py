@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shortlist_server.catalog.files import locate
 from shortlist_server.catalog.manifest import Manifest, describe_first
+from shortlist_server.catalog.manifest_parts import Part
 from shortlist_server.catalog.package import Package
 from shortlist_server.errors import PackageError
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class GoldenEvent(_Model):
+class GoldenEvent(Part):
     """One history event; its type is a view, the order in the list is the order of arrival."""
 
     item_id: str
     timestamp: int
 
 
-class GoldenList(_Model):
+class GoldenList(Part):
     """Items and their scores, best first."""
 
     item_ids: tuple[str, ...]
@@ -36,7 +33,7 @@ class GoldenList(_Model):
         return self
 
 
-class GoldenRequest(_Model):
+class GoldenRequest(Part):
     """A history, and the top k of every source (seen items excluded), of their fusion and of the ranker."""
 
     history: tuple[GoldenEvent, ...]
@@ -46,7 +43,7 @@ class GoldenRequest(_Model):
     ranked: GoldenList
 
 
-class GoldenSet(_Model):
+class GoldenSet(Part):
     """All golden requests; scores may differ by `tolerance`, ids only where two scores are that close."""
 
     tolerance: Annotated[float, Field(gt=0)]

@@ -6,147 +6,36 @@ Unknown keys are errors, so that a misspelt one is never ignored, except at the 
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from shortlist_server.catalog.features import feature_misfit
+from shortlist_server.catalog.manifest_parts import (
+    MANIFEST_FILE,
+    DataInfo,
+    Evaluation,
+    FileEntry,
+    Fusion,
+    ItemNeighboursSource,
+    Metric,
+    Part,
+    Ranker,
+    Rerank,
+    Source,
+    TwoTowerSource,
+)
 from shortlist_server.errors import PackageError
 from shortlist_server.inference.spec import ModelSpec, Name
 
+__all__ = ["ItemNeighboursSource", "Manifest", "Source", "TwoTowerSource", "describe_first", "parse_manifest"]
+
 SCHEMA_VERSION: Final = 1
-MANIFEST_FILE: Final = "manifest.json"
 ITEMS_FILE: Final = "items.parquet"
 
-Count = Annotated[int, Field(ge=0)]
-Weight = Annotated[float, Field(ge=0)]
-Metric = Literal["inner_product", "cosine", "euclidean", "pearson"]
 
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _OpenModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-
-class DataInfo(_OpenModel):
-    """Where the training data came from. An extension point: further keys are kept as they are."""
-
-    fingerprint: str
-    num_users: Count
-    num_items: Count
-    num_events: Count
-    first_timestamp: int
-    last_timestamp: int
-    train_until: int
-    licence: str
-    attribution: str
-
-
-class Result(_OpenModel):
-    """What one scorer reached. An extension point."""
-
-    scorer: str
-    metrics: dict[str, float | None]
-
-
-class Evaluation(_Model):
-    """Results and the protocol under which they were measured (an extension point, `name` is a must)."""
-
-    protocol: dict[str, Any]
-    results: tuple[Result, ...]
-
-    @field_validator("protocol")
-    @classmethod
-    def _names_itself(cls, protocol: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(protocol.get("name"), str):
-            raise ValueError("a protocol needs a name")
-        return protocol
-
-
-class TwoTowerSource(_Model):
-    """User tower on ONNX, exact top-k over the item vectors."""
-
-    type: Literal["two_tower"]
-    name: Name
-    weight: Weight
-    model: Name
-    vectors: Name
-    metric: Metric
-
-
-class ItemNeighboursSource(_Model):
-    """Item-based collaborative filtering: the neighbours of the history, older items decayed."""
-
-    type: Literal["item_neighbours"]
-    name: Name
-    weight: Weight
-    neighbours: Name
-    history_decay: Annotated[float, Field(gt=0, le=1)]
-
-
-class PopularSource(_Model):
-    """The popularity column of the items."""
-
-    type: Literal["popular"]
-    name: Name
-    weight: Weight
-
-
-Source = Annotated[TwoTowerSource | ItemNeighboursSource | PopularSource, Field(discriminator="type")]
-
-
-class Fusion(_Model):
-    """How the lists of the sources become one, unless the request says otherwise."""
-
-    method: Literal["rrf", "weighted", "max", "round_robin"]
-    norm: Literal["minmax", "zscore", "none"] = "minmax"
-
-
-class Head(_Model):
-    """One output column of the ranker and its weight in the value of an item."""
-
-    name: Name
-    weight: float
-
-
-class Ranker(_Model):
-    """Which model scores candidates; the heads are its output columns in order."""
-
-    model: Name
-    heads: Annotated[tuple[Head, ...], Field(min_length=1)]
-
-
-class Rerank(_Model):
-    """In which vector space re-ranking measures the likeness of items."""
-
-    vectors: Name
-
-
-class FileEntry(_Model):
-    """One file of the package with its size and checksum."""
-
-    path: str
-    role: str
-    bytes: Count
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, path: str) -> str:
-        parts = path.split("/")
-        if "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
-            raise ValueError(f"path {path!r} is not a plain relative path inside the package")
-        if PurePosixPath(path).is_absolute() or path == MANIFEST_FILE:
-            raise ValueError(f"path {path!r} may not be listed")
-        return path
-
-
-class Manifest(_Model):
+class Manifest(Part):
     """The whole manifest. After parsing, every name that one part uses is defined by another."""
 
     schema_version: Literal[1]

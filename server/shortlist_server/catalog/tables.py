@@ -20,11 +20,9 @@ _ROWS_PER_CHECK: Final = 65_536
 def read_vectors(file: Path, name: str, num_items: int) -> NDArray[np.float32]:
     """The vectors (N, D), mapped read-only; PackageError unless float32, C order, one row an item, all finite."""
     try:
-        vectors_ND = np.load(file, mmap_mode="r", allow_pickle=False)
+        vectors_ND = np.lib.format.open_memmap(file, mode="r")
     except (ValueError, OSError, EOFError) as error:
         raise PackageError(name, f"not a .npy array: {error}") from None
-    if not isinstance(vectors_ND, np.memmap):
-        raise PackageError(name, "not a .npy array")
     shape = vectors_ND.shape
     if vectors_ND.dtype != np.float32 or len(shape) != 2 or shape[0] != num_items or shape[1] == 0:
         raise PackageError(name, f"is {vectors_ND.dtype} {list(shape)}, wanted float32 [{num_items}, dimensions]")
@@ -39,11 +37,7 @@ def read_vectors(file: Path, name: str, num_items: int) -> NDArray[np.float32]:
 
 def read_neighbours(file: Path, name: str, num_items: int) -> Csr:
     """The neighbours of every item, read-only; PackageError unless it is a sound CSR matrix N x N without self."""
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in archive.files}
-    except Exception as error:  # noqa: BLE001 - a broken zip raises whatever zlib, zipfile or NumPy hit first
-        raise PackageError(name, f"not a .npz archive: {error}") from None
+    arrays = _read_archive(file, name)
     for key, dtype in (("indptr", np.int64), ("indices", np.int32), ("data", np.float32)):
         array = arrays.get(key)
         if array is None or array.dtype != dtype or array.ndim != 1:
@@ -55,6 +49,21 @@ def read_neighbours(file: Path, name: str, num_items: int) -> Csr:
     if fault:
         raise PackageError(name, fault)
     return neighbours
+
+
+def _read_archive(file: Path, name: str) -> dict[str, NDArray[Any]]:
+    try:
+        # Opened here, because NumPy leaves a broken archive open.
+        with file.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise PackageError(name, "not a .npz archive but a single array")
+            with archive:
+                return {key: archive[key] for key in archive.files}
+    except PackageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a broken zip raises whatever zlib, zipfile or NumPy hit first
+        raise PackageError(name, f"not a .npz archive: {error}") from None
 
 
 def _csr_fault(neighbours: Csr, num_items: int) -> str | None:
