@@ -112,6 +112,8 @@ def sparse_matrix_form(name: str, value: Any) -> Csr:
         indptr, indices, data, shape = value.indptr, value.indices, value.data, value.shape
     except AttributeError:
         raise ValueError(f"{name} must have indptr, indices, data and shape, got {type(value).__name__}") from None
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        raise ValueError(f"{name}.shape must have 2 entries, got {shape!r}")
     num_rows, num_columns = (whole_number(f"{name}.shape", length, 0) for length in shape)
     indptr = integers(f"{name}.indptr", indptr, ndim=1)
     indices = _int32s(f"{name}.indices", indices)

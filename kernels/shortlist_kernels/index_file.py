@@ -82,7 +82,8 @@ def _parse_header(path: str | os.PathLike[str], head: bytes) -> tuple[str, int, 
     _, version, metric, dim, count, checksum, own_checksum = HEADER.unpack_from(head)
     if version != VERSION:
         raise ValueError(f"{path}: must be of version {VERSION}, got {version}")
-    if own_checksum != zlib.crc32(head[: HEADER.size - 4]) or metric >= len(METRICS) or dim == 0:
+    is_sound = own_checksum == zlib.crc32(head[: HEADER.size - 4]) and not any(head[HEADER.size :])
+    if not is_sound or metric >= len(METRICS) or dim == 0:
         raise ValueError(f"{path}: has a damaged header")
     return METRICS[metric], dim, count, checksum
 

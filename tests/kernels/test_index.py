@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist_kernels import VectorIndex
+from shortlist_kernels.arrays import METRICS
+
+VECTORS = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+
+
+def filled(metric: str = "inner_product") -> VectorIndex:
+    index = VectorIndex(2, metric)
+    index.add([10, 30, 20], VECTORS)
+    return index
+
+
+def test_an_empty_index_answers_with_padding() -> None:
+    scores, ids = VectorIndex(3).search(np.ones((2, 3), np.float32), 2, mask=np.ones(0, np.bool_), allow=[1])
+    assert scores.tolist() == [[-np.inf, -np.inf]] * 2
+    assert ids.tolist() == [[-1, -1]] * 2
+
+
+def test_items_keep_the_order_in_which_they_were_added() -> None:
+    index = filled()
+    index.add([5], np.array([[2, 2]], np.float32))
+    assert (len(index), index.ids.tolist()) == (4, [10, 30, 20, 5])
+    index.remove([30])
+    assert (len(index), index.ids.tolist()) == (3, [10, 20, 5])
+    assert index.vectors([5, 10]).tolist() == [[2, 2], [1, 0]]
+    mask = np.array([False, True, False])
+    assert index.search(np.ones((1, 2), np.float32), 1, mask=mask)[1].tolist() == [[20]]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_update_counts_at_once(metric: str) -> None:
+    index = filled(metric)
+    index.update([20, 10], np.array([[3, -1], [0, 2]], np.float32))
+    other = VectorIndex(2, metric)
+    other.add([10, 30, 20], np.array([[0, 2], [0, 1], [3, -1]], np.float32))
+    query = np.array([[0.5, 0.25]], np.float32)
+    assert [part.tolist() for part in index.search(query, 3)] == [part.tolist() for part in other.search(query, 3)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    metric=st.sampled_from(METRICS),
+    changes=st.lists(st.tuples(st.sampled_from(["add", "update", "remove"]), st.sets(st.integers(0, 30), max_size=8))),
+)
+def test_any_sequence_of_changes_leaves_what_a_dictionary_would_hold(
+    metric: str, changes: list[tuple[str, set[int]]]
+) -> None:
+    index, held = VectorIndex(3, metric), dict[int, np.ndarray[Any, np.dtype[np.float32]]]()
+    random = np.random.default_rng(len(changes))
+    for change, wanted in changes:
+        ids = [item for item in wanted if (item in held) != (change == "add")]
+        vectors = random.standard_normal((len(ids), 3), np.float32)
+        if change == "remove":
+            index.remove(ids)
+            held = {item: vector for item, vector in held.items() if item not in ids}
+        else:
+            getattr(index, change)(ids, vectors)
+            held |= dict(zip(ids, vectors, strict=True))
+    assert index.ids.tolist() == list(held)
+    fresh = VectorIndex(3, metric)
+    fresh.add(list(held), np.array(list(held.values()), np.float32).reshape(-1, 3))
+    queries = random.standard_normal((2, 3), np.float32)
+    found, expected = index.search(queries, 40), fresh.search(queries, 40)
+    assert found[0].tobytes() == expected[0].tobytes()
+    assert found[1].tobytes() == expected[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda index: index.add([1, 1], VECTORS[:2]), "ids must be distinct, got 1 more than once"),
+        (lambda index: index.add([1, 30], VECTORS[:2]), "ids must be new to the index, got 30"),
+        (lambda index: index.add([-1], VECTORS[:1]), "ids must be >= 0, got -1"),
+        (lambda index: index.add([1.5], VECTORS[:1]), "ids must be int64, got float64"),
+        (lambda index: index.add([[1]], VECTORS[:1]), "ids must have 1 axes"),
+        (lambda index: index.add([1, 2], VECTORS), r"vectors must be float32 of shape \(2, 2\)"),
+        (lambda index: index.add([1], [[0.5, 0.5]]), "vectors must be float32 .* got float64"),
+        (lambda index: index.add([1], np.array([[0, np.inf]], np.float32)), "vectors must be finite, got inf"),
+        (lambda index: index.update([10, 11], VECTORS[:2]), "ids must be in the index, got 11"),
+        (lambda index: index.update([10], np.array([[0, np.nan]], np.float32)), "vectors must be finite, got nan"),
+        (lambda index: index.update([10, 10], VECTORS[:2]), "ids must be distinct, got 10"),
+        (lambda index: index.remove([30, 99]), "ids must be in the index, got 99"),
+        (lambda index: index.vectors([99]), "ids must be in the index, got 99"),
+    ],
+)
+def test_a_bad_change_is_named_and_leaves_the_index_as_it_was(
+    change: Callable[[VectorIndex], object], message: str
+) -> None:
+    index = filled()
+    with pytest.raises(ValueError, match=message):
+        change(index)
+    assert index.ids.tolist() == [10, 30, 20]
+    assert index.vectors([10, 30, 20]).tolist() == VECTORS.tolist()
+
+
+@pytest.mark.parametrize("dim", [0, -1, 1.5, "2"])
+def test_a_bad_dim_is_named(dim: Any) -> None:
+    with pytest.raises(ValueError, match="dim must be an integer"):
+        VectorIndex(dim)
+
+
+def test_an_unknown_metric_is_named() -> None:
+    with pytest.raises(ValueError, match=r"metric must be one of inner_product, cosine, .*, got 'dot'"):
+        VectorIndex(2, "dot")
+
+
+def test_statistics_tell_the_size() -> None:
+    statistics = filled("pearson").statistics()
+    assert statistics["num_items"] == 3
+    assert statistics["metric"] == "pearson"
+    assert statistics["num_bytes"] == 3 * (2 * 4 + 8 + 8 + 8)

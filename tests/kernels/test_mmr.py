@@ -1,0 +1,115 @@
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shortlist_kernels import dispatch
+from shortlist_kernels.rerank import mmr
+
+Draw = Callable[[st.DataObject, tuple[int, ...]], NDArray[np.float32]]
+COMPILED = [isa for isa in dispatch.available_backends() if isa != "reference"]
+EVERY = list(dispatch.available_backends())
+
+
+def greedy(vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: float) -> list[int]:
+    """MMR read off its definition, with a whole matrix of cosines."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    taken: list[int] = []
+    while len(taken) < min(k, len(scores)):
+        open_positions = [i for i in range(len(scores)) if i not in taken]
+        values = [
+            (1 - diversity) * scores[i] - diversity * max((cosines[i, j] for j in taken), default=0)
+            for i in open_positions
+        ]
+        taken.append(open_positions[int(np.argmax(values))])
+    return taken
+
+
+@pytest.mark.parametrize("isa", EVERY)
+@pytest.mark.parametrize("diversity", [0.0, 0.3, 0.9])
+def test_mmr_takes_what_its_definition_takes(isa: str, diversity: float) -> None:
+    random = np.random.default_rng(8)
+    vectors, scores = random.standard_normal((40, 12), np.float32), random.random(40)
+    with dispatch.using(isa):
+        order, lost = mmr(vectors, scores, 15, diversity)
+    assert order.tolist() == greedy(vectors.astype(np.float64), scores, 15, diversity)
+    assert lost == pytest.approx(np.sort(scores)[::-1][:15].sum() - scores[order].sum())
+
+
+@pytest.mark.parametrize("isa", EVERY)
+def test_full_diversity_spreads_over_directions(isa: str) -> None:
+    vectors = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
+    with dispatch.using(isa):
+        order, _ = mmr(vectors, np.array([4, 3, 2, 1], np.float32), 3, 1.0)
+    assert order.tolist() == [0, 3, 2]
+
+
+@pytest.mark.parametrize("isa", EVERY)
+def test_no_diversity_keeps_the_order_of_scores_and_loses_nothing(isa: str) -> None:
+    scores = np.array([[1, 3, 3, 2], [0, -np.inf, -1, -np.inf]], np.float32)
+    with dispatch.using(isa):
+        order, lost = mmr(np.ones((2, 4, 2), np.float32), scores, 3, 0.0)
+    assert order.tolist() == [[1, 2, 3], [0, 2, -1]]
+    assert lost.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+@settings(deadline=None, max_examples=80)
+@given(data=st.data())
+def test_every_backend_reranks_like_the_reference(isa: str, data: st.DataObject, draw_float32: Draw) -> None:
+    num_queries, num_items = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 30))
+    dim, k = data.draw(st.integers(1, 40)), data.draw(st.integers(0, 33))
+    vectors = draw_float32(data, (num_queries, num_items, dim))
+    scores = draw_float32(data, (num_queries, num_items))
+    scores[np.random.default_rng(k).random(scores.shape) < 0.2] = -np.inf
+    diversity = np.array([data.draw(st.floats(0, 1)) for _ in range(num_queries)])
+    answers = []
+    for name in ("reference", isa):
+        with dispatch.using(name):
+            answers.append(mmr(vectors, scores, k, diversity))
+    assert [part.tobytes() for part in answers[0]] == [part.tobytes() for part in answers[1]]
+
+
+def test_a_batch_gives_each_query_what_it_gets_alone() -> None:
+    random = np.random.default_rng(9)
+    vectors, scores = random.standard_normal((6, 20, 8), np.float32), random.random((6, 20))
+    diversity = np.linspace(0, 1, 6)
+    order, lost = mmr(vectors, scores, 10, diversity)
+    for query in range(6):
+        alone, alone_lost = mmr(vectors[query], scores[query], 10, diversity[query])
+        assert (alone.tolist(), alone_lost.item()) == (order[query].tolist(), lost[query])
+
+
+def test_relevance_lost_is_what_the_best_would_have_had() -> None:
+    vectors, scores = np.eye(3, dtype=np.float32)[[0, 0, 1]], np.array([3.0, 2.0, 1.75])
+    order, lost = mmr(vectors, scores, 2, 0.5)
+    assert order.tolist() == [0, 2]
+    assert lost.item() == max(sum(pair) for pair in itertools.combinations(scores, 2)) - (3 + 1.75)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vectors": np.ones((2, 2), np.float32)}, r"vectors must be float32 of shape \(3, D\), got .*\(2, 2\)"),
+        ({"vectors": np.ones((3, 2))}, "vectors must be float32"),
+        ({"vectors": np.full((3, 2), np.nan, np.float32)}, "vectors must be finite, got nan"),
+        ({"scores": np.ones(3, np.int64)}, "scores must be float32 or float64 .* got int64"),
+        ({"scores": np.array([1, np.nan, 2])}, r"scores must be finite, got nan at position \(1,\)"),
+        ({"scores": np.array([1, np.inf, 2])}, "scores must be finite, got inf"),
+        ({"k": -1}, "k must be an integer from 0 .* got -1"),
+        ({"diversity": 1.5}, "diversity must be within 0 to 1, got 1.5"),
+        ({"diversity": float("nan")}, "diversity must be within 0 to 1, got nan"),
+        ({"diversity": [0.1, 0.2]}, "diversity must be one number or one per query"),
+        ({"diversity": "much"}, "diversity must be one number"),
+    ],
+)
+def test_a_bad_argument_is_named(change: dict[str, Any], message: str) -> None:
+    good: dict[str, Any] = {"vectors": np.ones((3, 2), np.float32), "scores": np.ones(3), "k": 2, "diversity": 0.5}
+    with pytest.raises(ValueError, match=message):
+        mmr(**(good | change))
