@@ -76,16 +76,15 @@ def verify(directory: Annotated[Path, typer.Argument(help="The package directory
 
     try:
         opened = open_package(directory)
-        check_golden(opened)
+        num_golden = check_golden(opened)
     except PackageError as error:
         _fail(error)
-    _print_contents(opened)
+    _print_contents(opened, num_golden)
 
 
-def _print_contents(opened: Package) -> None:
+def _print_contents(opened: Package, num_golden: int) -> None:
     from rich.console import Console
 
-    from shortlist_server.catalog import load_golden
     from shortlist_server.catalog.describe import contents_tables
 
     console = Console(soft_wrap=True)
@@ -93,8 +92,8 @@ def _print_contents(opened: Package) -> None:
     console.print(f"[bold]{manifest.package_id}[/bold]  {opened.catalog.num_items} items, data {manifest.data.licence}")
     for table in contents_tables(manifest):
         console.print(table)
-    num_golden = len(load_golden(opened).requests)
-    console.print(f"sound: {len(manifest.files)} files, {len(manifest.models)} models, {num_golden} golden requests")
+    counts = f"{len(manifest.files)} files, {len(manifest.models)} models, {num_golden} golden requests answered alike"
+    console.print(f"sound: {counts}", highlight=False)
 
 
 def _fail(error: Exception) -> NoReturn:

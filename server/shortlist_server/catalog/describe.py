@@ -45,8 +45,8 @@ def _sources(manifest: Manifest) -> Table:
 def _models(manifest: Manifest) -> Table:
     table = _table("models", "role", "inputs", "outputs")
     for spec in manifest.models:
-        inputs = [f"{tensor.feature} {list(tensor.shape)}" for tensor in spec.inputs]
-        outputs = [f"{tensor.name} {list(tensor.shape)}" for tensor in spec.outputs]
+        inputs = [f"{tensor.feature} [{', '.join(map(str, tensor.shape))}]" for tensor in spec.inputs]
+        outputs = [f"{tensor.name} [{', '.join(map(str, tensor.shape))}]" for tensor in spec.outputs]
         table.add_row(spec.role, escape("\n".join(inputs)), escape("\n".join(outputs)))
     return table
 
