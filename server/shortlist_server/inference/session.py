@@ -22,6 +22,7 @@ from shortlist_server.inference.spec import ModelSpec, TensorSpec
 
 Array = NDArray[Any]
 _ONNX_TYPES: Final = {"tensor(int64)": "int64", "tensor(float)": "float32"}
+_CUDA: Final = "CUDAExecutionProvider"
 _log = structlog.get_logger(__name__)
 
 
@@ -122,13 +123,13 @@ def _open_session(path: Path, spec: ModelSpec, num_threads: int, device: str) ->
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
-    if device == "cuda":
-        providers = ["CUDAExecutionProvider", *providers]
+    if device == "cuda" and _CUDA in onnxruntime.get_available_providers():
+        providers = [_CUDA, *providers]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class but this one
         raise PackageError(spec.path, f"not a model that onnxruntime can run: {_first_line(error)}") from None
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+    if device == "cuda" and _CUDA not in session.get_providers():
         _log.warning("no CUDA device for onnxruntime, running on the CPU", model=spec.role)
     return session
 

@@ -179,6 +179,14 @@ def test_the_cpu_runs_it_unless_cuda_is_asked_for_and_there(attention: OnnxModel
     assert attention.provider == "CPUExecutionProvider"
 
 
+def test_asking_for_cuda_gives_an_answer_with_or_without_a_device(attention_file: Path, attention: OnnxModel) -> None:
+    model = OnnxModel(attention_file, spec(), ROWS_PER_RUN, device="cuda")
+    assert model.provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
+    items = histories(9, 6)
+    asked, default = (one.run({"items": items})["encoded"] for one in (model, attention))
+    np.testing.assert_allclose(asked, default, rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
