@@ -38,7 +38,7 @@ def demo(
     step(console, "1/6  Real purchases of a UK gift shop, built in", "data", "copy", "online-retail", data)
     step(console, "2/6  Train and export to ONNX", "train", "--recipe", "hybrid", "--data", data, "--out", package)
     scores = str(directory / "evaluation.json")
-    arguments = ("--package", package, "--data", data, "--protocol", "global_time", "--json", scores)
+    arguments: tuple[str, ...] = ("--package", package, "--data", data, "--protocol", "global_time", "--json", scores)
     step(console, "3/6  Evaluate on the days after training", "evaluate", *arguments)
     serve = ("serve", "--package", package, "--state", state, "--port", "0")
     _title(console, "4/6  Serve", *serve)
