@@ -26,7 +26,7 @@ def group() -> None:
 
 def serve(
     package: Annotated[Path | None, typer.Option(help="The model package to serve.", show_default=False)] = None,
-    models: Annotated[Path | None, typer.Option(help="A repository of further ONNX models.")] = None,
+    models: Annotated[Path | None, typer.Option(help="A repository of further ONNX models (refused as yet).")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.", show_default="8500")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port.", show_default="1")] = None,

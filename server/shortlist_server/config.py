@@ -25,24 +25,18 @@ _CONFIG: Final = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What one caller may ask for and how much may wait. The `[limits]` table of the file."""
+    """How much may wait and how much is kept: the `[limits]` table of the file. What one request may ask for is fixed
+    by the contract, not here.
+    """
 
     __pydantic_config__ = _CONFIG
 
     max_message_bytes: Annotated[StrictInt, Field(ge=1024, le=2**31 - 1)] = 16 * 2**20
     """Largest gRPC message in either direction."""
-    max_k: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1000
-    """Most items one reply may hold."""
-    max_request_history: _Positive = 1000
-    """Most history events one request may bring along."""
-    max_rank_items: _Positive = 10_000
-    """Most candidates one Rank call may bring along."""
     max_batch_rows: _Positive = 64
-    """Most requests that share one pass of the pipeline; also the most users of one RecommendBatch pass."""
+    """Most requests that share one pass of the pipeline."""
     max_waiting_requests: _Positive = 1024
     """Requests that may wait for the pipeline before new ones are refused as overload."""
-    max_events_per_call: _Positive = 10_000
-    """Most events one RecordEvents call may bring."""
     max_waiting_events: _Positive = 100_000
     """Events that may wait for the store before new ones are refused as overload."""
     max_profile_items: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 10_000
@@ -58,7 +52,7 @@ class Settings:
     package: Path
     """The model package to serve."""
     models: Path | None = None
-    """A repository of further ONNX models, `<model>/<version>/model.onnx`."""
+    """A repository of further ONNX models, `<model>/<version>/model.onnx`. This version refuses it."""
     state: Path | None = None
     """Directory of the event store; without one the server keeps no events and every user is new."""
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -95,6 +89,8 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
         fault = error.errors(include_url=False)[0]
         in_file = config is not None and str(fault["loc"][0]) not in from_flags
         raise ValueError(f"{config}: {_describe(fault)}" if in_file else _describe(fault)) from None
+    if settings.models is not None:
+        raise ValueError(f"models: {str(settings.models)!r}: this version serves the models of its package only")
     if not settings.allow_plaintext and not _is_loopback(settings.host):
         raise ValueError(
             f"host: {settings.host!r} is reachable from other machines and this server speaks plain text; "

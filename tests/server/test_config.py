@@ -31,11 +31,11 @@ def test_defaults_stay_on_this_machine() -> None:
 
 
 def test_the_file_wins_over_defaults_and_flags_over_the_file(write_config: WriteConfig) -> None:
-    file = write_config('package = "from-file"\nport = 9000\nstate = "events"\n[limits]\nmax_k = 50\n')
+    file = write_config('package = "from-file"\nport = 9000\nstate = "events"\n[limits]\nmax_batch_rows = 50\n')
     settings = load_settings(file, {"port": 9001, "package": None, "workers": 2})
     assert settings.package == Path("from-file")
     assert settings.state == Path("events")
-    assert (settings.port, settings.workers, settings.limits.max_k) == (9001, 2, 50)
+    assert (settings.port, settings.workers, settings.limits.max_batch_rows) == (9001, 2, 50)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_file_wins_over_defaults_and_flags_over_the_file(write_config: Write
     [
         ("prot = 1", "unknown key 'prot', did you mean 'port'?"),
         ("[limits]\nmax_items = 1", "unknown key 'limits.max_items'"),
-        ("[limits]\nmax_k = 0", "limits.max_k: input should be greater than or equal to 1, got 0"),
+        ("[limits]\nmax_batch_rows = 0", "limits.max_batch_rows: input should be greater than or equal to 1, got 0"),
         ("port = 70000", "port: input should be less than or equal to 65535, got 70000"),
         ('port = "8500"', "port: input should be a valid integer, got '8500'"),
         ("port = true", "port: input should be a valid integer, got True"),
@@ -63,6 +63,11 @@ def test_a_wrong_file_names_itself_the_key_and_the_value(write_config: WriteConf
 def test_a_wrong_flag_does_not_blame_the_file(write_config: WriteConfig) -> None:
     with pytest.raises(ValueError, match=r"^workers: input should be greater than or equal to 1, got 0$"):
         load_settings(write_config('package = "p"'), {"workers": 0})
+
+
+def test_a_model_repository_is_refused_rather_than_ignored() -> None:
+    with pytest.raises(ValueError, match=r"^models: 'repository': this version serves the models of its package only"):
+        load_settings(None, {"package": Path("p"), "models": Path("repository")})
 
 
 def test_a_package_must_be_given() -> None:
