@@ -130,7 +130,7 @@ def _decode_sources(sources: Sequence[SourceWeight], defaults: Defaults, violati
         violations.check_known(f"{field}.name", source.name, tuple(defaults.source_weights))
         if source.name in asked:
             violations.add(f"{field}.name", f"{source.name!r} is given twice")
-        weight = source.weight if source.HasField("weight") else defaults.source_weights.get(source.name, 0.0)
+        weight = source.weight if source.HasField("weight") else defaults.source_weights.get(source.name, 1.0)
         violations.check_number(f"{field}.weight", weight, 0.0, MAX_WEIGHT)
         asked[source.name] = weight
     if not any(asked.values()):

@@ -6,7 +6,7 @@ Shapes: B requests, L history positions, C candidates, S sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,3 @@ FEATURES: Mapping[str, Callable[[FeatureInputs], NDArray[Any]]] = {
 def build_features(names: Mapping[str, str], inputs: FeatureInputs) -> dict[str, NDArray[Any]]:
     """The arrays for a model: `names` maps each of its inputs to a feature of the registry."""
     return {input_name: FEATURES[feature](inputs) for input_name, feature in names.items()}
-
-
-def unknown_features(names: Iterable[str]) -> list[str]:
-    """Those of `names` that the registry does not have, sorted."""
-    return sorted(set(names) - FEATURES.keys())

@@ -1,0 +1,168 @@
+"""decode: every limit of the contract, named by field and value; defaults; what is not served yet."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from google.protobuf.message import Message
+
+from shortlist.v1.answer_pb2 import ExperimentArm
+from shortlist.v1.filter_pb2 import Boost, Filters, NumericRange
+from shortlist.v1.history_pb2 import History
+from shortlist.v1.recommendation_pb2 import (
+    AttributeCap,
+    Context,
+    ContextFeature,
+    Diversity,
+    ExposureConstraint,
+    Fusion,
+    HeadWeight,
+    RankRequest,
+    RecommendRequest,
+    SourceWeight,
+)
+from shortlist_server.errors import InvalidRequest, NotServed
+from shortlist_server.pipeline.decode import decode
+from shortlist_server.pipeline.query import Defaults, Query
+
+NAN = math.nan
+
+
+def recommend(**fields: object) -> RecommendRequest:
+    return RecommendRequest(**{"user_id": "ann", **fields})  # type: ignore[arg-type]
+
+
+def features(*given: ContextFeature) -> RecommendRequest:
+    return recommend(context=Context(features=given))
+
+
+BAD: list[tuple[Message, str, str]] = [
+    (RecommendRequest(), "user_id", "''"),
+    (RecommendRequest(user_id="é" * 65), "user_id", "130 bytes"),
+    (recommend(k=0), "k", "0 is not in 1..1000"),
+    (recommend(k=-5), "k", "-5 is not in 1..1000"),
+    (recommend(k=1001), "k", "1001 is not in 1..1000"),
+    (recommend(num_candidates=0), "num_candidates", "0 is not"),
+    (recommend(num_candidates=10_001), "num_candidates", "10001 is not"),
+    (recommend(explanation_level=9), "explanation_level", "9 is not a number of ExplanationLevel"),
+    (recommend(fusion=Fusion(method=7)), "fusion.method", "7 is not"),  # type: ignore[arg-type]
+    (recommend(fusion=Fusion(normalisation=8)), "fusion.normalisation", "8 is not"),  # type: ignore[arg-type]
+    (recommend(diversity=Diversity(method=5)), "diversity.method", "5 is not"),  # type: ignore[arg-type]
+    (recommend(diversity=Diversity(strength=1.5)), "diversity.strength", "1.5 is not in 0..1"),
+    (recommend(diversity=Diversity(strength=NAN)), "diversity.strength", "nan is not"),
+    (recommend(sources=[SourceWeight(name="nope")]), "sources[0].name", "'nope' is not one of two_tower"),
+    (recommend(sources=[SourceWeight(name="popular"), SourceWeight(name="popular")]), "sources[1].name", "twice"),
+    (recommend(sources=[SourceWeight(name="popular", weight=-1)]), "sources[0].weight", "-1 is not in 0..1000"),
+    (recommend(sources=[SourceWeight(name="popular", weight=NAN)]), "sources[0].weight", "nan"),
+    (recommend(sources=[SourceWeight(name="popular", weight=0)]), "sources", "switched off"),
+    (recommend(head_weights=[HeadWeight(name="nope")]), "head_weights[0].name", "'nope' is not one of click, purchase"),
+    (recommend(head_weights=[HeadWeight(name="click")] * 2), "head_weights[1].name", "twice"),
+    (recommend(head_weights=[HeadWeight(name="click", weight=math.inf)]), "head_weights[0].weight", "inf"),
+    (recommend(filters=Filters(availability=4)), "filters.availability", "4 is not"),  # type: ignore[arg-type]
+    (recommend(filters=Filters(seen_policy=-1)), "filters.seen_policy", "-1 is not"),  # type: ignore[arg-type]
+    (recommend(filters=Filters(categories_any=["c"] * 101)), "filters.categories_any", "101 entries"),
+    (recommend(filters=Filters(categories_all=["c"] * 101)), "filters.categories_all", "101 entries"),
+    (recommend(filters=Filters(categories_none=["c"] * 101)), "filters.categories_none", "101 entries"),
+    (recommend(filters=Filters(allow_item_ids=["i"] * 100_001)), "filters.allow_item_ids", "100001 entries"),
+    (recommend(filters=Filters(deny_item_ids=["i"] * 100_001)), "filters.deny_item_ids", "100001 entries"),
+    (recommend(filters=Filters(ranges=[NumericRange(attribute="price")] * 33)), "filters.ranges", "33 entries"),
+    (recommend(filters=Filters(ranges=[NumericRange()])), "filters.ranges[0].attribute", "'' is not one of"),
+    (
+        recommend(filters=Filters(ranges=[NumericRange(attribute="price", minimum=NAN)])),
+        "filters.ranges[0].minimum",
+        "nan",
+    ),
+    (
+        recommend(filters=Filters(ranges=[NumericRange(attribute="price", minimum=2, maximum=1)])),
+        "filters.ranges[0].maximum",
+        "1 is less than the minimum 2",
+    ),
+    (recommend(history=History(item_ids=["a", ""])), "history.item_ids[1]", "'' has 0 bytes"),
+    (recommend(history=History(item_ids=["a"] * 10_001)), "history.item_ids", "10001 entries"),
+    (recommend(history=History(item_ids=["a"], timestamps=[1, 2])), "history.timestamps", "2 entries for 1"),
+    (recommend(history=History(timestamps=[1])), "history.timestamps", "1 entries for 0"),
+    (recommend(history=History(item_ids=["a"], timestamps=[-1])), "history.timestamps[0]", "-1 is not in"),
+    (recommend(history=History(item_ids=["a"], types=[99])), "history.types[0]", "99 is not"),  # type: ignore[list-item]
+    (recommend(context=Context(timestamp=-1)), "context.timestamp", "-1 is not in"),
+    (features(*[ContextFeature(name=str(i), number=1) for i in range(65)]), "context.features", "65 entries"),
+    (features(ContextFeature(number=1)), "context.features[0].name", "'' has 0 bytes"),
+    (features(ContextFeature(name="a")), "context.features[0].value", "neither"),
+    (features(ContextFeature(name="a", number=NAN)), "context.features[0].number", "nan"),
+    (features(ContextFeature(name="a", text="x" * 1025)), "context.features[0].text", "1025 bytes"),
+    (features(*[ContextFeature(name="a", number=1)] * 2), "context.features[1].name", "twice"),
+    (RankRequest(user_id="ann"), "item_ids", "0 entries, not 1..2000"),
+    (RankRequest(user_id="ann", item_ids=["i"] * 2001), "item_ids", "2001 entries"),
+    (RankRequest(item_ids=["i"]), "user_id", "''"),
+]
+
+
+@pytest.mark.parametrize(("request_", "field", "value"), BAD, ids=[f"{field}-{value}" for _, field, value in BAD])
+def test_each_violation_is_named_by_field_and_value(
+    request_: RecommendRequest | RankRequest, field: str, value: str, defaults: Defaults
+) -> None:
+    error = decode([request_], defaults)[0]
+    assert isinstance(error, InvalidRequest)
+    assert [named for named, _ in error.violations] == [field]
+    assert value in error.violations[0][1]
+
+
+def test_all_violations_are_named_at_once(defaults: Defaults) -> None:
+    error = decode([RecommendRequest(k=0, diversity=Diversity(strength=2))], defaults)[0]
+    assert isinstance(error, InvalidRequest)
+    assert {field for field, _ in error.violations} == {"user_id", "k", "diversity.strength"}
+
+
+def test_violations_are_cut_off_before_they_outgrow_a_reply(defaults: Defaults) -> None:
+    error = decode([recommend(history=History(item_ids=["" for _ in range(5000)]))], defaults)[0]
+    assert isinstance(error, InvalidRequest)
+    assert len(error.violations) == 100
+
+
+UNSERVED: list[tuple[Message, str]] = [
+    (recommend(boosts=[Boost(item_id="item-001", amount=1)]), "boosts"),
+    (recommend(caps=[AttributeCap(attribute="category", max_items=1)]), "caps"),
+    (recommend(exposure_constraints=[ExposureConstraint(category="c1")]), "exposure_constraints"),
+    (recommend(experiment_overrides=[ExperimentArm(experiment="e", arm="a")]), "experiment_overrides"),
+    (recommend(diversity=Diversity(method="DIVERSITY_METHOD_DPP", strength=0.5)), "diversity.method"),
+    (RankRequest(user_id="ann", item_ids=["i"], boosts=[Boost(item_id="i")]), "boosts"),
+]
+
+
+@pytest.mark.parametrize(("request_", "field"), UNSERVED, ids=[field for _, field in UNSERVED])
+def test_fields_that_are_not_acted_on_are_refused_by_name(
+    request_: RecommendRequest | RankRequest, field: str, defaults: Defaults
+) -> None:
+    error = decode([request_], defaults)[0]
+    assert isinstance(error, NotServed)
+    assert str(error).startswith(f"{field}:")
+
+
+def test_an_empty_request_gets_the_defaults_of_the_contract_and_the_package(defaults: Defaults) -> None:
+    query = decode([recommend()], defaults)[0]
+    assert isinstance(query, Query)
+    assert (query.k, query.num_candidates, query.fusion, query.norm) == (10, 20, "weighted", "minmax")
+    assert query.source_weights_S == (0.5, 0.4, 0.1)
+    assert query.head_weights_H == (0.25, 1.0)
+    assert query.filters.only_available
+    assert query.diversity == 0.0
+
+
+def test_named_sources_switch_the_others_off_and_keep_the_package_weight(defaults: Defaults) -> None:
+    query = decode(
+        [recommend(sources=[SourceWeight(name="popular"), SourceWeight(name="two_tower", weight=3)])], defaults
+    )
+    assert isinstance(query[0], Query)
+    assert query[0].source_weights_S == (3.0, 0.0, 0.1)
+
+
+def test_head_weights_not_named_keep_the_package_weight(defaults: Defaults) -> None:
+    query = decode([recommend(head_weights=[HeadWeight(name="click", weight=-2)])], defaults)[0]
+    assert isinstance(query, Query)
+    assert query.head_weights_H == (-2.0, 1.0)
+
+
+def test_fewer_candidates_than_k_count_as_k(defaults: Defaults) -> None:
+    query = decode([recommend(k=50, num_candidates=3)], defaults)[0]
+    assert isinstance(query, Query)
+    assert query.num_candidates == 50
