@@ -73,6 +73,24 @@ def test_every_backend_searches_and_scores_like_the_reference(
     assert same_bits(*answers)
 
 
+@pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dim", [1, 5, 8, 30, 128])
+def test_every_backend_has_the_float64_bits_of_the_reference(isa: str, metric: str, dim: int) -> None:
+    random = np.random.default_rng(dim)
+    spread = np.exp2(random.integers(-20, 20, (203, dim)))
+    vectors = (random.standard_normal((203, dim)) * spread).astype(np.float32)
+    query, ids = random.standard_normal((1, dim), np.float32), np.arange(203)
+    answers = []
+    for name in ("reference", isa):
+        with dispatch.using(name):
+            index = index_of(vectors, metric=metric)
+            bias = -index.score(query, ids[np.newaxis])[0]  # leaves of each score what float32 had rounded off
+            answers.append(index.search(query, 203, bias=bias))
+    assert same_bits(*answers)
+    assert np.count_nonzero(answers[0][0]) > 100 or dim == 1
+
+
 @pytest.mark.parametrize("isa", EVERY)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
