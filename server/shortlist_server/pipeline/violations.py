@@ -12,7 +12,8 @@ from shortlist_server.errors import InvalidRequest
 MAX_ID_BYTES = 128
 MAX_TIMESTAMP = 253_402_300_799
 MAX_SHOWN = 80
-MAX_LISTED = 100
+# The trailers of a reply, in which they travel, may hold 8 KB in all.
+MAX_LISTED_BYTES = 3000
 
 
 class Violations:
@@ -20,10 +21,12 @@ class Violations:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
+        self._num_bytes = 0
 
     def add(self, field: str, description: str) -> None:
-        """Note one; after the first hundred, more are dropped: a status must fit into the trailers of a reply."""
-        if len(self.found) < MAX_LISTED:
+        """Note one; those that no longer fit into a status are dropped."""
+        self._num_bytes += len(field) + len(description)
+        if self._num_bytes <= MAX_LISTED_BYTES:
             self.found.append((field, description))
 
     def raise_if_any(self) -> None:
@@ -66,5 +69,6 @@ class Violations:
 
 
 def shown(value: str) -> str:
-    """The value as a quoted literal, shortened to what fits into one line."""
-    return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "...")
+    """The value as a quoted literal in ASCII, shortened to what fits into one line."""
+    literal = ascii(value)
+    return literal if len(literal) <= MAX_SHOWN else literal[:MAX_SHOWN] + "...'"

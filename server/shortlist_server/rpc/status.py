@@ -17,7 +17,7 @@ from shortlist_server.errors import DeadlineImpossible, InvalidRequest, NotServe
 
 DOMAIN = "shortlist"
 DETAILS_KEY = "grpc-status-details-bin"
-MAX_MESSAGE_CHARACTERS = 500
+MAX_MESSAGE_CHARACTERS = 300
 
 log = structlog.get_logger(__name__)
 
