@@ -50,6 +50,9 @@ format: .venv/tests  ## rewrite the sources in the house's format
 test: check  ## check, then the whole test suite
 	$(BIN)/python -m pytest
 
+sanitize: .venv/tests  ## the kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(BIN)/python kernels/sanitize.py
+
 protos: .venv/tests  ## regenerate the committed code of the contract
 	$(BIN)/python protos/generate.py
 
