@@ -1,0 +1,238 @@
+"""The server as a process: what it prints, how it ends, what survives kill -9, several workers on one port."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+import shortlist
+from shortlist.v1.event_pb2 import Event, ExportUserRequest
+from shortlist.v1.event_pb2_grpc import EventServiceStub
+from shortlist_server.app import Background, build
+from shortlist_server.config import Settings
+from shortlist_server.errors import PackageError
+
+START_TIMEOUT_S = 60
+
+
+class ServerProcess:
+    """`python -m shortlist_server` in its own process group."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "shortlist_server", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def target(self) -> str:
+        """Wait for the line that says where it serves."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line.startswith("serving small-world-"), line or self.end()
+        return line.rpartition(" on ")[2]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> tuple[int, str, str]:
+        """Exit code, rest of standard output, standard error."""
+        out, err = self.process.communicate(timeout=START_TIMEOUT_S)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., ServerProcess]]:
+    """Starts servers, and leaves none behind."""
+    started: list[ServerProcess] = []
+
+    def start_one(*arguments: str | Path) -> ServerProcess:
+        started.append(ServerProcess(*arguments))
+        return started[-1]
+
+    yield start_one
+    for server in started:
+        if server.process.poll() is None:
+            os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.communicate()
+
+
+Start = Callable[..., ServerProcess]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_line_says_where_it_serves_and_a_signal_ends_it_cleanly(
+    number: signal.Signals, start: Start, package_dir: Path, tmp_path: Path
+) -> None:
+    server = start("--package", package_dir, "--state", tmp_path / "state", "--port", "0")
+    with shortlist.Client(server.target(), timeout_s=30) as client:
+        assert len(client.recommend(user_id="ann", k=3).items) == 3
+    server.signal(number)
+    code, out, err = server.end()
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+def test_health_watchers_are_told_before_the_server_goes(start: Start, package_dir: Path) -> None:
+    server = start("--package", package_dir, "--port", "0")
+    with grpc.insecure_channel(server.target()) as channel:
+        watch = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )(health_pb2.HealthCheckRequest())
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        server.signal(signal.SIGTERM)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        watch.cancel()
+    assert server.end()[0] == 0
+
+
+def test_a_bad_package_is_one_line_and_nothing_is_served(start: Start, package_copy: Path) -> None:
+    (package_copy / "vectors/two_tower.npy").unlink()
+    code, out, err = start("--package", package_copy, "--port", "0").end()
+    assert (code, out) == (2, "")
+    assert err.startswith("error: vectors/two_tower.npy")
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_package_that_answers_otherwise_than_its_trainer_is_not_served(
+    package_copy: Path, replace_file: Callable[[str, bytes], None]
+) -> None:
+    golden = (package_copy / "golden.json").read_text("utf-8")
+    first = golden.index("item-", golden.index('"ranked"'))
+    other = "item-007" if golden[first : first + 8] != "item-007" else "item-008"
+    replace_file("golden.json", (golden[:first] + other + golden[first + 8 :]).encode())
+    with pytest.raises(PackageError, match=r"golden\.json: requests\.0: ranked: place 1"):
+        build(Settings(package=package_copy))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_taken_port_is_one_line(workers: str, start: Start, package_dir: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = str(holder.getsockname()[1])
+        code, out, err = start("--package", package_dir, "--port", port, "--workers", workers).end()
+    assert code != 0
+    assert out == ""
+    assert f"cannot listen on 127.0.0.1:{port}" in err
+    assert "Traceback" not in err
+
+
+def test_without_a_state_directory_events_are_refused_and_recommendations_are_not(package_dir: Path) -> None:
+    with Background(Settings(package=package_dir, port=0)) as target, shortlist.Client(target) as client:
+        assert len(client.recommend(user_id="ann").items) == 10
+        with pytest.raises(shortlist.NotServedError, match="without a state directory"):
+            client.record_events([shortlist.Event(user_id="ann", item_id="item-001", type="view", timestamp=1)])
+
+
+def test_workers_share_the_port_and_the_store(start: Start, package_dir: Path, tmp_path: Path) -> None:
+    server = start("--package", package_dir, "--state", tmp_path / "state", "--port", "0", "--workers", "2")
+    target = server.target()
+    for number in range(12):  # a connection each: the kernel spreads them over the workers
+        with shortlist.Client(target, timeout_s=30) as client:
+            item_id = f"item-{number:03d}"
+            event = shortlist.Event(user_id="ann", item_id=item_id, type="view", timestamp=number + 1)
+            assert client.record_events([event]) == 1
+        with shortlist.Client(target, timeout_s=30) as client:
+            assert item_id not in {item.item_id for item in client.recommend(user_id="ann", k=60).items}
+    server.signal(signal.SIGTERM)
+    code, out, err = server.end()
+    assert (code, out) == (0, "")
+    assert "Traceback" not in err
+
+
+def test_workers_do_not_outlive_their_parent(start: Start, package_dir: Path) -> None:
+    server = start("--package", package_dir, "--port", "0", "--workers", "2")
+    server.target()
+    server.signal(signal.SIGKILL)
+    server.end()  # returns once the last process that holds the pipes has ended
+
+
+class Writers:
+    """Sends events over and over until each is acknowledged; dies with its server, goes on with the next."""
+
+    def __init__(self, num_events: int, batch_size: int) -> None:
+        events = [
+            shortlist.Event(user_id=f"user-{n % 40}", item_id=f"item-{n % 60:03d}", type="view", timestamp=n + 1)
+            for n in range(num_events)
+        ]
+        self.left = [events[start : start + batch_size] for start in range(0, num_events, batch_size)]
+        self.acknowledged: list[shortlist.Event] = []
+        self._lock = threading.Lock()
+
+    def write(self, target: str, kill: Callable[[], None], num_until_kill: int) -> None:
+        """Write from four connections; `kill` is called from a fifth thread once so many batches were acknowledged."""
+        enough = threading.Event()
+        goal = len(self.acknowledged) + num_until_kill * len(self.left[0])
+
+        def kill_when_enough() -> None:
+            enough.wait()
+            kill()
+
+        with ThreadPoolExecutor(5) as threads:
+            threads.submit(kill_when_enough)
+            for writer in [threads.submit(self._write_one, target, goal, enough) for _ in range(4)]:
+                writer.result()
+            enough.set()
+
+    def _write_one(self, target: str, goal: int, enough: threading.Event) -> None:
+        with shortlist.Client(target, timeout_s=5) as client:
+            while True:
+                with self._lock:
+                    if not self.left:
+                        return
+                    batch = self.left.pop()
+                try:
+                    client.record_events(batch)
+                except shortlist.ShortlistError:
+                    with self._lock:
+                        self.left.append(batch)
+                    return
+                with self._lock:
+                    self.acknowledged += batch
+                    if len(self.acknowledged) >= goal:
+                        enough.set()
+
+
+def recorded(target: str) -> set[tuple[str, str, int]]:
+    with grpc.insecure_channel(target) as channel:
+        stub = EventServiceStub(channel)
+        parts = [part for n in range(40) for part in stub.ExportUser(ExportUserRequest(user_id=f"user-{n}"))]
+    events: list[Event] = [event for part in parts for event in part.events]
+    return {(event.user_id, event.item_id, event.timestamp) for event in events}
+
+
+def test_every_acknowledged_event_survives_kill_9(start: Start, package_dir: Path, tmp_path: Path) -> None:
+    moments = random.Random(20261124)
+    writers = Writers(num_events=10_000, batch_size=20)
+    num_kills = 0
+    while writers.left:
+        server = start("--package", package_dir, "--state", tmp_path / "state", "--port", "0")
+        target = server.target()
+        acknowledged = {(event.user_id, event.item_id, event.timestamp) for event in writers.acknowledged}
+        assert acknowledged <= recorded(target)
+        num_until_kill = moments.randrange(40, 120) if num_kills < 5 else 1_000_000
+        writers.write(target, lambda process=server.process: process.kill(), num_until_kill)  # type: ignore[misc]
+        num_kills += 1
+    server = start("--package", package_dir, "--state", tmp_path / "state", "--port", "0")
+    assert num_kills >= 4
+    assert len(writers.acknowledged) == 10_000
+    assert recorded(server.target()) == {
+        (event.user_id, event.item_id, event.timestamp) for event in writers.acknowledged
+    }
