@@ -6,7 +6,6 @@ One process is one event loop with a few worker threads. `--workers N` makes N s
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import threading
@@ -44,7 +43,7 @@ from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
 from shortlist_server.state.store import Store
 
-MAX_WORKER_THREADS = 2
+NUM_WORKER_THREADS = 2  # one for the funnel, one for what must not hold it up
 SERVICES = tuple(
     descriptor.full_name
     for module in (recommendation_pb2, search_pb2, event_pb2, catalog_pb2, package_pb2)
@@ -99,7 +98,7 @@ def build(settings: Settings) -> App:
         similar=SimilarItems(package),
         search=VectorSearch(package),
         door=Door(
-            num_workers=min(MAX_WORKER_THREADS, len(os.sched_getaffinity(0))),
+            num_workers=NUM_WORKER_THREADS,
             max_batch_rows=limits.max_batch_rows,
             max_queued_rows=limits.max_waiting_requests,
         ),

@@ -81,9 +81,11 @@ def _decode_request(request: RecommendRequest | RankRequest, defaults: Defaults,
     k, num_candidates = _decode_counts(request, defaults, violations)
     recommend = request if isinstance(request, RecommendRequest) else RecommendRequest()
     fusion, norm = _decode_fusion(recommend.fusion, defaults, violations)
-    filters = decode_filters(recommend.filters, defaults, violations)
+    filters = Filters()
     if isinstance(request, RankRequest):
         filters = _only_these(request.item_ids)
+    elif request.HasField("filters"):
+        filters = decode_filters(request.filters, defaults, violations)
     return Query(
         user_id=request.user_id,
         history=decode_history(request.history, violations),
@@ -151,6 +153,8 @@ def _decode_heads(heads: Sequence[HeadWeight], defaults: Defaults, violations: V
 
 
 def _decode_fusion(fusion: Fusion, defaults: Defaults, violations: Violations) -> tuple[FusionName, NormName]:
+    if not fusion.ByteSize():
+        return defaults.fusion, defaults.norm
     violations.check_enum("fusion.method", fusion.method, FusionMethod)
     violations.check_enum("fusion.normalisation", fusion.normalisation, Normalisation)
     method = defaults.fusion if fusion.method == FUSION_METHOD_UNSPECIFIED else FUSIONS.get(fusion.method)

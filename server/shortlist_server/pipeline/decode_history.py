@@ -35,7 +35,8 @@ def decode_history(history: History, violations: Violations) -> GivenHistory:
 
 
 def _types(history: History, num_items: int) -> NDArray[np.uint8]:
-    known = EventType.values()
-    types = [number if number in known else EVENT_TYPE_UNSPECIFIED for number in history.types]
-    given = np.array(types or [EVENT_TYPE_UNSPECIFIED] * num_items, dtype=np.uint8)
-    return np.where(given == EVENT_TYPE_UNSPECIFIED, np.uint8(EVENT_TYPE_VIEW), given)
+    types = np.full(num_items, EVENT_TYPE_VIEW, dtype=np.uint8)
+    for position, number in enumerate(history.types[:num_items]):
+        if number != EVENT_TYPE_UNSPECIFIED and number in EventType.DESCRIPTOR.values_by_number:
+            types[position] = number
+    return types

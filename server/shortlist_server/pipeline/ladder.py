@@ -6,6 +6,7 @@ stage over 64 requests costs far less than 64 times the stage over one.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from enum import IntEnum
@@ -75,6 +76,8 @@ class StageCosts:
 
 def choose_level(costs: StageCosts, num_requests: int, remaining_s: float) -> Level:
     """The highest rung that is expected to finish within `remaining_s`; the lowest when none is."""
+    if remaining_s == math.inf:
+        return Level.FULL
     for level in Level:
         if costs.total_s(num_requests, level) + MARGIN_S <= remaining_s:
             return level

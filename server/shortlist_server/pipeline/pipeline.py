@@ -63,11 +63,8 @@ class Pipeline:
         self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="source")
         self._popular = _popular(self.sources, package)
         self._rerank_vectors = package.vectors[manifest.rerank.vectors]
-        self._ranker = Ranker(
-            name=manifest.ranker.model,
-            model=package.models[manifest.ranker.model],
-            num_columns=manifest.num_candidates,
-        )
+        ranker = manifest.ranker.model
+        self._ranker = Ranker(ranker, package.models[ranker], num_columns=manifest.num_candidates)
         self._explainer = Explainer(
             catalog=package.catalog,
             sources=self.sources,

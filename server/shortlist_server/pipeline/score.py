@@ -1,12 +1,12 @@
 """score: what each candidate is worth to the user, by the ranker of the package.
 
-Shapes: B requests, L history positions, S sources, C candidates, N columns of one run of the ranker, H heads.
+Shapes: B requests, L history positions, S sources, C candidates, W candidates padded to full runs, H heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from shortlist.v1.answer_pb2 import (
     DEGRADATION_REASON_DEADLINE,
     STAGE_SCORE,
 )
+from shortlist_server.catalog.features import FEATURES as FEATURE_SPECS
 from shortlist_server.inference import OnnxModel
 from shortlist_server.pipeline.batch import PADDING, Asked, Batch, Candidates, Profiles, Scored
 from shortlist_server.pipeline.features import FeatureInputs, build_features
@@ -24,35 +25,45 @@ from shortlist_server.pipeline.retrieve import report_failure
 from shortlist_server.pipeline.sources import Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranker:
-    """The ranker and the fixed number of columns in which it runs: a score must not depend on the other requests."""
+    """The ranker, run for one request at a time in a fixed number of columns: a score must not depend on the others."""
 
-    name: str
-    model: OnnxModel
-    num_columns: int
-
-    def probabilities(self, inputs: FeatureInputs) -> NDArray[np.float32]:
-        """The heads for one request's candidates, (C, H)."""
-        rows_1C, raw_1CS = inputs.candidate_rows_BC, inputs.retrieval_scores_BCS
-        assert rows_1C is not None
-        assert raw_1CS is not None
-        spans = [slice(start, start + self.num_columns) for start in range(0, rows_1C.shape[1], self.num_columns)]
-        runs = [self._run(inputs.profiles, rows_1C[:, span], raw_1CS[:, span]) for span in spans]
-        return np.concatenate(runs)
-
-    def _run(self, profiles: Profiles, rows_1N: NDArray[np.int64], raw_1NS: NDArray[np.float32]) -> NDArray[np.float32]:
-        used = rows_1N.shape[1]
-        missing = self.num_columns - used
-        inputs = FeatureInputs(
-            profiles=profiles,
-            candidate_rows_BC=np.pad(rows_1N, ((0, 0), (0, missing)), constant_values=PADDING),
-            retrieval_scores_BCS=np.pad(raw_1NS, ((0, 0), (0, missing), (0, 0))),
+    def __init__(self, name: str, model: OnnxModel, num_columns: int) -> None:
+        self.name = name
+        self.num_columns = num_columns
+        self._model = model
+        self._features = {tensor.name: tensor.feature for tensor in model.spec.inputs}
+        self._split = frozenset(
+            tensor.name for tensor in model.spec.inputs if "candidates" in FEATURE_SPECS[tensor.feature].axes
         )
-        features = {tensor.name: tensor.feature for tensor in self.model.spec.inputs}
-        output = self.model.spec.outputs[0].name
-        probabilities_NH: NDArray[np.float32] = self.model.run(build_features(features, inputs))[output][0, :used]
-        return probabilities_NH
+        self._output = model.spec.outputs[0].name
+
+    def features(
+        self, profiles: Profiles, rows_BC: NDArray[np.int64], raw_BCS: NDArray[np.float32]
+    ) -> dict[str, NDArray[Any]]:
+        """The inputs of the model for the whole batch, candidates padded to full runs."""
+        num_requests, num_candidates, num_sources = raw_BCS.shape
+        width = -(-num_candidates // self.num_columns) * self.num_columns
+        rows_BW = np.full((num_requests, width), PADDING, dtype=np.int64)
+        rows_BW[:, :num_candidates] = rows_BC
+        raw_BWS = np.zeros((num_requests, width, num_sources), dtype=np.float32)
+        raw_BWS[:, :num_candidates] = raw_BCS
+        inputs = FeatureInputs(profiles=profiles, candidate_rows_BC=rows_BW, retrieval_scores_BCS=raw_BWS)
+        return build_features(self._features, inputs)
+
+    def probabilities(
+        self, features: Mapping[str, NDArray[Any]], request: int, num_candidates: int
+    ) -> NDArray[np.float32]:
+        """The heads for the first candidates of one request, (num_candidates, H)."""
+        runs = []
+        for start in range(0, num_candidates, self.num_columns):
+            span = slice(start, start + self.num_columns)
+            inputs = {
+                name: array[request : request + 1, span] if name in self._split else array[request : request + 1]
+                for name, array in features.items()
+            }
+            runs.append(self._model.run(inputs)[self._output][0])
+        return np.concatenate(runs)[:num_candidates]
 
 
 def score(
@@ -73,15 +84,13 @@ def score(
     ranked = _to_rank(batch, profiles, ranker)
     if batch.level < Level.NO_SCORE:
         raw_BCS = _raw_scores(batch, candidates, asked, sources)
+    features = ranker.features(profiles, candidates.rows_BC, raw_BCS) if ranked else {}
     for request in ranked:
         used = int(np.count_nonzero(candidates.rows_BC[request] != PADDING))
-        one = FeatureInputs(
-            profiles=profiles.take(np.array([request])),
-            candidate_rows_BC=candidates.rows_BC[request : request + 1, :used],
-            retrieval_scores_BCS=raw_BCS[request : request + 1, :used],
-        )
+        if not used:
+            continue
         try:
-            probabilities_BCH[request, :used] = ranker.probabilities(one)
+            probabilities_BCH[request, :used] = ranker.probabilities(features, request, used)
         except Exception:  # noqa: BLE001 - a failing model costs its stage, not the answer
             report_failure(batch, ranker.name, STAGE_SCORE, [request])
             continue

@@ -52,7 +52,7 @@ class Violations:
 
     def check_enum(self, field: str, value: int, enum: EnumTypeWrapper) -> None:
         """A number that the contract knows."""
-        if value not in enum.values():
+        if value not in enum.DESCRIPTOR.values_by_number:
             self.add(field, f"{value} is not a number of {enum.DESCRIPTOR.name}")
 
     def check_count(self, field: str, values: Sized, high: int, low: int = 0) -> bool:

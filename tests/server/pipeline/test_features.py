@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shortlist_server.catalog.package import Package
 from shortlist_server.catalog.features import FEATURES as DECLARED
+from shortlist_server.catalog.package import Package
 from shortlist_server.pipeline.batch import Profiles
 from shortlist_server.pipeline.features import FEATURES, FeatureInputs, build_features
 

@@ -90,6 +90,21 @@ def test_rows_are_counted_not_requests(door: Door, gate: Gate) -> None:
     run(scenario)
 
 
+def test_a_busy_lane_does_not_hold_up_another_one_and_has_one_worker_only(gate: Gate) -> None:
+    door, other = Door(num_workers=3), Gate()
+    other.open.set()
+
+    async def scenario() -> None:
+        waiting = await queued(door, gate, ["a", "b"])
+        assert await door.submit(other.lane, "x") == 1
+        gate.open.set()
+        assert await asyncio.gather(*waiting) == [1, 2, 2]
+
+    run(scenario)
+    door.close()
+    assert gate.batches == [["first"], ["a", "b"]]
+
+
 def test_lanes_do_not_mix_and_keep_their_order(door: Door, gate: Gate) -> None:
     other = Gate()
     other.open.set()
