@@ -1,7 +1,8 @@
 """The degradation ladder: the best answer that the time left allows.
 
 Costs are learned: one exponentially smoothed duration per stage and size class of the batch (powers of two), because a
-stage over 64 requests costs far less than 64 times the stage over one.
+stage over 64 requests costs far less than 64 times the stage over one. What a stage costs is only seen when it runs, so
+one that is left out is thought a little cheaper each time: after a stall it is soon tried again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 SMOOTHING = 0.2
+FADING = 0.98
 MARGIN_S = 0.001
 STAGES = ("decode", "profile", "filter", "retrieve", "fuse", "score", "rerank", "explain", "encode")
 
@@ -25,7 +27,7 @@ class Level(IntEnum):
     POPULAR = 3
 
 
-_SKIPPED: Mapping[Level, frozenset[str]] = {
+SKIPPED: Mapping[Level, frozenset[str]] = {
     Level.FULL: frozenset(),
     Level.NO_RERANK: frozenset({"rerank"}),
     Level.NO_SCORE: frozenset({"rerank", "score"}),
@@ -41,6 +43,7 @@ class StageCosts:
             raise ValueError(f"smoothing must lie in (0, 1], got {smoothing}")
         self._smoothing = smoothing
         self._seconds: dict[str, dict[int, float]] = {}
+        self._least: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def observe(self, stage: str, num_requests: int, seconds: float) -> None:
@@ -50,11 +53,19 @@ class StageCosts:
             by_class = self._seconds.setdefault(stage, {})
             before = by_class.get(size_class, seconds)
             by_class[size_class] = before + self._smoothing * (seconds - before)
+            self._least[stage] = min(seconds, self._least.get(stage, math.inf))
+
+    def fade(self, stage: str) -> None:
+        """Think the stage, which was left out, a little cheaper."""
+        with self._lock:
+            for size_class in self._seconds.get(stage, ()):
+                self._seconds[stage][size_class] *= FADING
 
     def forget(self) -> None:
         """Drop what was measured, for instance while caches were cold."""
         with self._lock:
             self._seconds.clear()
+            self._least.clear()
 
     def estimate_s(self, stage: str, num_requests: int) -> float:
         """Expected seconds of `stage` over `num_requests`; 0 while it was never measured.
@@ -71,7 +82,15 @@ class StageCosts:
 
     def total_s(self, num_requests: int, level: Level = Level.FULL) -> float:
         """Expected seconds of all the stages that `level` runs."""
-        return sum(self.estimate_s(stage, num_requests) for stage in STAGES if stage not in _SKIPPED[level])
+        return sum(self.estimate_s(stage, num_requests) for stage in STAGES if stage not in SKIPPED[level])
+
+    def least_s(self) -> float:
+        """The shortest time that the cheapest answer can take, by the best that each of its stages ever did.
+
+        Not smoothed: what it refuses is never measured, so one stall would refuse everything from then on.
+        """
+        with self._lock:
+            return sum(self._least.get(stage, 0.0) for stage in STAGES if stage not in SKIPPED[Level.POPULAR])
 
 
 def choose_level(costs: StageCosts, num_requests: int, remaining_s: float) -> Level:

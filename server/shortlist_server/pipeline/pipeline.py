@@ -17,7 +17,7 @@ from shortlist_server.pipeline.encode import encode, encode_degraded, encode_ite
 from shortlist_server.pipeline.explain import Explainer, explain
 from shortlist_server.pipeline.filter import filter_items
 from shortlist_server.pipeline.fuse import fuse
-from shortlist_server.pipeline.ladder import Level, StageCosts, choose_level
+from shortlist_server.pipeline.ladder import SKIPPED, Level, StageCosts, choose_level
 from shortlist_server.pipeline.profile import profile
 from shortlist_server.pipeline.query import Defaults, Query
 from shortlist_server.pipeline.rerank import rerank
@@ -93,8 +93,8 @@ class Pipeline:
         return outcomes
 
     def least_s(self) -> float:
-        """The expected time of the cheapest answer to one request."""
-        return self.costs.total_s(1, Level.POPULAR)
+        """The shortest time that an answer can take."""
+        return self.costs.least_s()
 
     def close(self) -> None:
         """Stop the threads of the sources."""
@@ -131,7 +131,7 @@ class Pipeline:
         decode_ns: Sequence[tuple[str, int]],
     ) -> list[Reply | Exception]:
         batch = Batch(tuple(queries), tuple(task.deadline for task in tasks), level)
-        watch = Stopwatch(self.costs, len(queries), tuple(decode_ns))
+        watch = Stopwatch(self.costs, len(queries), before_ns=decode_ns, skipped=SKIPPED[level])
         profiles, retrieved, candidates = self.find(batch, watch)
         with watch.stage("score"):
             scored = score(batch, profiles, candidates, retrieved.asked, sources=self.sources, ranker=self._ranker)

@@ -62,6 +62,25 @@ def test_costs_are_smoothed() -> None:
     assert costs.estimate_s("score", 1) == 0.0
 
 
+def test_a_stage_that_is_left_out_is_tried_again_after_a_stall() -> None:
+    costs = costs_of(score=0.002)
+    costs.observe("score", 1, 1.0)
+    left_out = 0
+    while choose_level(costs, 1, 0.1) is not Level.FULL:
+        costs.fade("score")
+        left_out += 1
+    assert 5 < left_out < 100
+
+
+def test_the_least_time_is_the_best_ever_of_the_stages_that_always_run() -> None:
+    costs = costs_of(decode=0.5, fuse=0.25, score=9.0)
+    assert costs.least_s() == 0.75
+    costs.observe("decode", 1, 100.0)
+    assert costs.least_s() == 0.75
+    costs.observe("decode", 1, 0.125)
+    assert costs.least_s() == 0.375
+
+
 def test_an_unmeasured_batch_size_borrows_from_the_nearest() -> None:
     costs = StageCosts()
     costs.observe("score", 4, 1.0)
@@ -105,6 +124,16 @@ def test_each_rung_names_what_it_leaves_out(timed: Pipeline) -> None:
     assert left_out(answer(timed, 8.5)) == {rerank}
     assert left_out(answer(timed, 7.5)) == {rerank, score}
     assert left_out(answer(timed, 6.5)) == {rerank, score} | retrieve
+
+
+def test_what_is_left_out_does_not_count_as_a_measurement(package: Package) -> None:
+    costs = costs_of(**dict.fromkeys(STAGES, 1.0))
+    funnel = Pipeline(package, None, costs=costs)
+    left_out(answer(funnel, 6.5))
+    funnel.close()
+    for stage in ("retrieve", "score", "rerank"):
+        assert costs.estimate_s(stage, 1) == pytest.approx(0.98)
+    assert costs.estimate_s("fuse", 1) < 0.9
 
 
 def test_the_lowest_rung_answers_with_the_most_popular(timed: Pipeline, package: Package) -> None:
