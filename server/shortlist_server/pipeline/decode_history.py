@@ -21,15 +21,15 @@ def decode_history(history: History, violations: Violations) -> GivenHistory:
         length = len(getattr(history, column))
         if length not in (0, num_items):
             violations.add(f"history.{column}", f"{length} entries for {num_items} item_ids")
-    for position, item_id in enumerate(history.item_ids):
-        violations.check_id(f"history.item_ids[{position}]", item_id)
-    for position, timestamp in enumerate(history.timestamps):
-        violations.check_integer(f"history.timestamps[{position}]", timestamp, 0, MAX_TIMESTAMP)
+    violations.check_ids("history.item_ids", history.item_ids)
+    timestamps = np.fromiter(history.timestamps, np.int64, len(history.timestamps))
+    for position in np.flatnonzero((timestamps < 0) | (timestamps > MAX_TIMESTAMP)).tolist():
+        violations.check_integer(f"history.timestamps[{position}]", int(timestamps[position]), 0, MAX_TIMESTAMP)
     for position, event_type in enumerate(history.types):
         violations.check_enum(f"history.types[{position}]", event_type, EventType)
     return GivenHistory(
         item_ids=tuple(history.item_ids),
-        timestamps=np.array(history.timestamps, dtype=np.int64) if history.timestamps else None,
+        timestamps=timestamps if timestamps.size else None,
         types=_types(history, num_items),
     )
 

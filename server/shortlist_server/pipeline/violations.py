@@ -40,6 +40,13 @@ class Violations:
         if not 1 <= length <= MAX_ID_BYTES:
             self.add(field, f"{shown(value)} has {length} bytes, not 1..{MAX_ID_BYTES}")
 
+    def check_ids(self, field: str, values: Sequence[str]) -> None:
+        """Every one is an id; the path of a wrong one has its index."""
+        for position, value in enumerate(values):
+            # A character has at most 4 bytes: nearly every id is cleared by its length, without a path being made.
+            if not 1 <= len(value) <= MAX_ID_BYTES // 4:
+                self.check_id(f"{field}[{position}]", value)
+
     def check_number(self, field: str, value: float, low: float, high: float) -> None:
         """A number in low..high; NaN never is."""
         if math.isnan(value) or not low <= value <= high:

@@ -79,6 +79,7 @@ BAD: list[tuple[Message, str, str]] = [
         "1 is less than the minimum 2",
     ),
     (recommend(history=History(item_ids=["a", ""])), "history.item_ids[1]", "'' has 0 bytes"),
+    (recommend(history=History(item_ids=["a" * 128, "é" * 65])), "history.item_ids[1]", "130 bytes"),
     (recommend(history=History(item_ids=["a"] * 10_001)), "history.item_ids", "10001 entries"),
     (recommend(history=History(item_ids=["a"], timestamps=[1, 2])), "history.timestamps", "2 entries for 1"),
     (recommend(history=History(timestamps=[1])), "history.timestamps", "1 entries for 0"),

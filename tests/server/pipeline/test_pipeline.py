@@ -82,6 +82,15 @@ def test_a_request_is_answered_alike_alone_and_with_63_others(pipeline: Pipeline
     assert [content(reply) for reply in backwards] == [content(reply) for reply in alone]
 
 
+def test_sources_asked_in_parallel_answer_as_one_after_the_other(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [Task(request) for request in varied_requests(20)]
+    serial = [content(reply) for reply in pipeline.run(tasks)]
+    monkeypatch.setattr("shortlist_server.pipeline.retrieve.LEAST_PARALLEL_CELLS", 0)
+    assert [content(reply) for reply in pipeline.run(tasks)] == serial
+
+
 def test_a_bad_request_fails_alone(pipeline: Pipeline) -> None:
     good = RecommendRequest(user_id="ann")
     outcomes = pipeline.run([Task(good), Task(RecommendRequest(k=0)), Task(RankRequest()), Task(good)])
