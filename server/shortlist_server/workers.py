@@ -50,10 +50,11 @@ class _Supervisor:
             process.terminate()
 
     def run(self, ready: Callable[[str], None]) -> None:
-        """Start all, wait for all; a worker that never served means a fault that a new one would meet too."""
-        for _ in range(self._settings.workers):
-            self._start()
-        lines = [self._first_line(pipe) for _, pipe in list(self._workers.values())]
+        """Start one, then the others: a fault that each would meet is told once, by the first. Then watch them."""
+        lines = [_first_line(self._start())]
+        if lines[0] and not self._stopping:
+            pipes = [self._start() for _ in range(self._settings.workers - 1)]
+            lines += [_first_line(pipe) for pipe in pipes]
         if not self._stopping and all(lines):
             ready(lines[0])
             self._watch()
@@ -72,13 +73,6 @@ class _Supervisor:
         self._workers[process.sentinel] = (process, pipe)
         return pipe
 
-    def _first_line(self, pipe: Connection) -> str:
-        try:
-            line: str = pipe.recv()
-        except EOFError:  # it ended before it served, and said why on standard error
-            return ""
-        return line
-
     def _watch(self) -> None:
         while not self._stopping:
             for sentinel in wait(list(self._workers), timeout=1.0):
@@ -88,6 +82,14 @@ class _Supervisor:
                 if not self._stopping:
                     log.error("a worker died, starting another", exit_code=process.exitcode)
                     self._start()
+
+
+def _first_line(pipe: Connection) -> str:
+    try:
+        line: str = pipe.recv()
+    except EOFError:  # it ended before it served, and said why on standard error
+        return ""
+    return line
 
 
 def _work(settings: Settings, pipe: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -102,9 +103,10 @@ def test_health_watchers_are_told_before_the_server_goes(start: Start, package_d
     assert server.end()[0] == 0
 
 
-def test_a_bad_package_is_one_line_and_nothing_is_served(start: Start, package_copy: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_a_bad_package_is_one_line_and_nothing_is_served(workers: str, start: Start, package_copy: Path) -> None:
     (package_copy / "vectors/two_tower.npy").unlink()
-    code, out, err = start("--package", package_copy, "--port", "0").end()
+    code, out, err = start("--package", package_copy, "--port", "0", "--workers", workers).end()
     assert (code, out) == (2, "")
     assert err.startswith("error: vectors/two_tower.npy")
     assert len(err.strip().splitlines()) == 1
@@ -155,6 +157,25 @@ def test_workers_share_the_port_and_the_store(start: Start, package_dir: Path, t
     code, out, err = server.end()
     assert (code, out) == (0, "")
     assert "Traceback" not in err
+
+
+def worker_pids(server: ServerProcess) -> list[int]:
+    parent = server.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_a_worker_that_dies_is_replaced(start: Start, package_dir: Path) -> None:
+    server = start("--package", package_dir, "--port", "0", "--workers", "2")
+    target = server.target()
+    for pid in worker_pids(server):
+        os.kill(pid, signal.SIGKILL)
+        assert server.process.stderr is not None
+        assert json.loads(server.process.stderr.readline())["event"] == "a worker died, starting another"
+    with shortlist.Client(target, timeout_s=60, wait_for_ready=True) as client:
+        assert len(client.recommend(user_id="ann").items) == 10
+    server.signal(signal.SIGTERM)
+    assert server.end()[0] == 0
 
 
 def test_workers_do_not_outlive_their_parent(start: Start, package_dir: Path) -> None:
