@@ -87,13 +87,18 @@ class GroupCommit:
 
     def _write(self, group: list[_Waiting]) -> None:
         wanted = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
+        failure: Exception | None = None
+        counts: list[int] = []
         try:
-            counts = self._store.append_all([waiting.batch for waiting in wanted]) if wanted else []
+            if wanted:
+                counts = self._store.append_all([waiting.batch for waiting in wanted])
         except Exception as error:  # noqa: BLE001 - the thread must outlive any fault, and the waiters must hear of it
-            for waiting in wanted:
-                waiting.answer.set_exception(error)
-        else:
-            for waiting, count in zip(wanted, counts, strict=True):
-                waiting.answer.set_result(count)
+            failure = error
+        # Before the answers, so that a caller who has one finds its place in the queue free again.
         with self._lock:
             self._num_waiting_events -= sum(len(waiting.batch) for waiting in group)
+        for position, waiting in enumerate(wanted):
+            if failure is not None:
+                waiting.answer.set_exception(failure)
+            else:
+                waiting.answer.set_result(counts[position])
