@@ -41,7 +41,6 @@ from shortlist_server.rpc.search import SearchService
 from shortlist_server.rpc.standard import Health, add_reflection
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
-from shortlist_server.state.store import Store
 
 NUM_WORKER_THREADS = 2  # one for the funnel, one for what must not hold it up
 SERVICES = tuple(
@@ -59,8 +58,8 @@ class App:
 
     settings: Settings
     package: Package
-    store: Store | None
-    commit: GroupCommit | None
+    store: LmdbStore
+    commit: GroupCommit
     pipeline: Pipeline
     similar: SimilarItems
     search: VectorSearch
@@ -70,10 +69,8 @@ class App:
         """Stop in the order in which work flows; what was accepted is finished."""
         self.door.close()
         self.pipeline.close()
-        if self.commit is not None:
-            self.commit.close()
-        if self.store is not None:
-            self.store.close()
+        self.commit.close()
+        self.store.close()
 
 
 def build(settings: Settings) -> App:
@@ -86,14 +83,14 @@ def build(settings: Settings) -> App:
     )
     check_golden(package)
     limits = settings.limits
-    store = LmdbStore(settings.state, max_profile_items=limits.max_profile_items) if settings.state else None
+    store = LmdbStore(settings.state, max_profile_items=limits.max_profile_items)
     pipeline = Pipeline(package, store, num_threads=len(package.manifest.sources))
     warm_up(pipeline, limits.max_batch_rows)
     return App(
         settings=settings,
         package=package,
         store=store,
-        commit=GroupCommit(store, limits.max_waiting_events) if store else None,
+        commit=GroupCommit(store, limits.max_waiting_events),
         pipeline=pipeline,
         similar=SimilarItems(package),
         search=VectorSearch(package),

@@ -30,7 +30,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.", show_default="8500")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port.", show_default="1")] = None,
-    state: Annotated[Path | None, typer.Option(help="Where events are kept; without it no events are.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Directory where events are kept.", show_default="shortlist-state")
+    ] = None,
     allow_plaintext: Annotated[
         bool | None, typer.Option("--allow-plaintext", help="Listen without TLS where other machines reach it.")
     ] = None,

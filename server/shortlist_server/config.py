@@ -53,8 +53,8 @@ class Settings:
     """The model package to serve."""
     models: Path | None = None
     """A repository of further ONNX models, `<model>/<version>/model.onnx`. This version refuses it."""
-    state: Path | None = None
-    """Directory of the event store; without one the server keeps no events and every user is new."""
+    state: Path = Path("shortlist-state")
+    """Directory of the event store; made, with nothing in it, where there is none."""
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[StrictInt, Field(ge=0, le=65535)] = 8500

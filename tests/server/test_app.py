@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2
 import shortlist
 from shortlist.v1.event_pb2 import Event, ExportUserRequest
 from shortlist.v1.event_pb2_grpc import EventServiceStub
-from shortlist_server.app import Background, build
+from shortlist_server.app import build
 from shortlist_server.config import Settings
 from shortlist_server.errors import PackageError
 
@@ -31,13 +31,14 @@ START_TIMEOUT_S = 60
 class ServerProcess:
     """`python -m shortlist_server` in its own process group."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, cwd: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "shortlist_server", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            cwd=cwd,
         )
 
     def target(self) -> str:
@@ -57,12 +58,12 @@ class ServerProcess:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., ServerProcess]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     """Starts servers, and leaves none behind."""
     started: list[ServerProcess] = []
 
     def start_one(*arguments: str | Path) -> ServerProcess:
-        started.append(ServerProcess(*arguments))
+        started.append(ServerProcess(*arguments, cwd=tmp_path))
         return started[-1]
 
     yield start_one
@@ -136,11 +137,13 @@ def test_a_taken_port_is_one_line(workers: str, start: Start, package_dir: Path)
     assert "Traceback" not in err
 
 
-def test_without_a_state_directory_events_are_refused_and_recommendations_are_not(package_dir: Path) -> None:
-    with Background(Settings(package=package_dir, port=0)) as target, shortlist.Client(target) as client:
-        assert len(client.recommend(user_id="ann").items) == 10
-        with pytest.raises(shortlist.NotServedError, match="without a state directory"):
-            client.record_events([shortlist.Event(user_id="ann", item_id="item-001", type="view", timestamp=1)])
+def test_events_are_kept_beside_the_server_unless_told_otherwise(
+    start: Start, package_dir: Path, tmp_path: Path
+) -> None:
+    server = start("--package", package_dir.resolve(), "--port", "0")
+    with shortlist.Client(server.target()) as client:
+        client.record_events([shortlist.Event(user_id="ann", item_id="item-001", type="view", timestamp=1)])
+    assert (tmp_path / "shortlist-state").is_dir()
 
 
 def test_workers_share_the_port_and_the_store(start: Start, package_dir: Path, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ KNOWN_TYPES = frozenset(EventType.values()) - {EventType.EVENT_TYPE_UNSPECIFIED}
 
 
 class EventService(EventServiceServicer):
-    """Checks events and hands them to the group commit. Without a store it serves nothing."""
+    """Checks events and hands them to the group commit."""
 
-    def __init__(self, store: Store | None, commit: GroupCommit | None) -> None:
+    def __init__(self, store: Store, commit: GroupCommit) -> None:
         self._store = store
         self._commit = commit
 
@@ -61,8 +61,6 @@ class EventService(EventServiceServicer):
         violations = Violations()
         violations.check_id("user_id", request.user_id)
         violations.raise_if_any()
-        if self._store is None:
-            raise _no_store()
         batches = self._store.export(request.user_id, MAX_EVENTS)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             events = encode_events(batch)
@@ -74,8 +72,6 @@ class EventService(EventServiceServicer):
         raise NotServed("DeleteUser is not served yet")
 
     async def _record(self, events: Sequence[Event]) -> int:
-        if self._commit is None:
-            raise _no_store()
         if len(events) <= MAX_INLINE_EVENTS:
             batch = decode_events(events)
         else:  # checking thousands of events would hold up the event loop
@@ -113,10 +109,6 @@ def _check_event(field: str, event: Event, violations: Violations) -> None:
     violations.check_id(f"{field}.item_id", event.item_id)
     if event.type not in KNOWN_TYPES:
         violations.add(f"{field}.type", f"{event.type} is not a type of event")
-    violations.check_integer(f"{field}.timestamp", event.timestamp, 1, MAX_TIMESTAMP)
+    violations.check_integer(f"{field}.timestamp", event.timestamp, 0, MAX_TIMESTAMP)
     if not np.isfinite(event.value):
         violations.add(f"{field}.value", f"{event.value} is not finite")
-
-
-def _no_store() -> NotServed:
-    return NotServed("this server was started without a state directory and keeps no events")

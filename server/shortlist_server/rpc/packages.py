@@ -37,7 +37,7 @@ Context = aio.ServicerContext[Any, Any]
 class PackageService(PackageServiceServicer):
     """Says what is served; the one package was chosen at the start."""
 
-    def __init__(self, package: Package, store: Store | None) -> None:
+    def __init__(self, package: Package, store: Store) -> None:
         self._package = package
         self._store = store
         self._details = _details(package)
@@ -49,7 +49,7 @@ class PackageService(PackageServiceServicer):
 
     async def GetStatus(self, request: GetStatusRequest, context: Context) -> GetStatusResponse:
         """The package that serves, and what it runs on."""
-        num_events = await asyncio.to_thread(self._store.count_events) if self._store else 0
+        num_events = await asyncio.to_thread(self._store.count_events)
         return GetStatusResponse(
             server_version=__version__,
             active=self._details,

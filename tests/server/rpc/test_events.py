@@ -73,7 +73,6 @@ BAD: list[tuple[list[Event], str, str]] = [
     ([event(type=0)], "events[0].type", "0 is not a type"),
     ([event(type=99)], "events[0].type", "99 is not a type"),
     ([event(type=-1)], "events[0].type", "-1 is not a type"),
-    ([event(timestamp=0)], "events[0].timestamp", "0 is not in"),
     ([event(timestamp=-5)], "events[0].timestamp", "-5 is not in"),
     ([event(timestamp=253_402_300_800)], "events[0].timestamp", "253402300800"),
     ([event(value=math.nan)], "events[0].value", "nan"),
