@@ -1,0 +1,205 @@
+"""One training loop for the families that learn by gradient, on pytorch-lightning.
+
+Progress, early stopping on the validation NDCG, checkpoints, TensorBoard logs. A run is a chain of *stages* (one call of
+`Loop.run` each). Everything random in an epoch is drawn from (seed, epoch), so a stage that was cut off and resumed at
+the end of its last whole epoch gives the same weights, bit for bit, as one that was not.
+"""
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
+from torch import nn
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+VALIDATION_METRIC = "validation/ndcg"
+_DONE = "done.ckpt"
+_LAST = "last.ckpt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """A one-cycle learning rate: up during the first tenth of `num_steps`, then down to nearly 0."""
+
+    learning_rate: float
+    num_steps: int
+
+
+def optimiser(module: nn.Module, schedule: Schedule, *, weight_decay: float) -> dict[str, Any]:
+    """AdamW with that schedule, as Lightning takes it."""
+    adam = torch.optim.AdamW(module.parameters(), lr=schedule.learning_rate, weight_decay=weight_decay, fused=True)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        adam, max_lr=schedule.learning_rate, total_steps=max(2, schedule.num_steps), pct_start=0.1
+    )
+    return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Batches of positions, drawn anew each epoch from (seed, epoch); no batch mixes two groups.
+
+    The examples of group g are the `group_sizes[g]` positions behind those of the groups before it.
+    """
+
+    def __init__(
+        self, *, group_sizes: tuple[int, ...], batch_size: int, seed: int, examples_per_epoch: int | None = None
+    ) -> None:
+        self.group_sizes = group_sizes
+        self.batch_size = batch_size
+        self.seed = seed
+        total = sum(group_sizes)
+        self.share = min(1.0, (examples_per_epoch or total) / max(1, total))
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def _sizes(self) -> list[int]:
+        return [math.ceil(size * self.share) for size in self.group_sizes]
+
+    def __len__(self) -> int:
+        return sum(math.ceil(size / self.batch_size) for size in self._sizes())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        batches: list[list[int]] = []
+        start = 0
+        for size, kept in zip(self.group_sizes, self._sizes(), strict=True):
+            positions = start + generator.permutation(size)[:kept]
+            batches += [positions[i : i + self.batch_size].tolist() for i in range(0, kept, self.batch_size)]
+            start += size
+        return iter([batches[i] for i in generator.permutation(len(batches))])
+
+
+class _SeedEachEpoch(Callback):
+    """Dropout and sampling depend on the epoch only, not on what ran before a resume."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        torch.manual_seed(self.seed * 100_003 + trainer.current_epoch)
+
+
+class _EpochLines(Callback):
+    """One line per epoch where there is no terminal for a progress bar."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console = console
+        self.name = name
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        metrics = trainer.callback_metrics
+        quality = f", validation NDCG {metrics[VALIDATION_METRIC]:.4f}" if VALIDATION_METRIC in metrics else ""
+        line = f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: loss {metrics['train/loss']:.4f}"
+        self.console.print(f"  {line}{quality}", highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loop:
+    """How stages run.
+
+    Attributes:
+        log_dir: TensorBoard logs; the checkpoints lie in a folder per stage below it.
+        seed: of shuffling, dropout and sampling.
+        resume: go on from the checkpoints found there; finished stages are loaded, not repeated.
+        console: where progress is shown.
+    """
+
+    log_dir: Path
+    seed: int
+    resume: bool
+    console: Console
+
+    def run(
+        self,
+        training: lightning.LightningModule,
+        examples: TensorDataset,
+        batches: EpochBatches,
+        directory: Path,
+        *,
+        max_epochs: int,
+        patience: int | None,
+    ) -> None:
+        """Train `training` in place.
+
+        With `patience` it ends with the weights of the best validation epoch, after so many epochs without a better one;
+        without, with those of the last epoch.
+        """
+        done = directory / _DONE
+        if self.resume and done.is_file():
+            self.console.print(f"  {directory.name}: done before, loaded", highlight=False, soft_wrap=True)
+            _load(training, done)
+            return
+        checkpoints = _checkpoints(directory, by_validation=patience is not None)
+        callbacks: list[Callback] = [_SeedEachEpoch(self.seed), checkpoints]
+        if patience is not None:
+            callbacks.append(
+                EarlyStopping(VALIDATION_METRIC, mode="max", patience=patience, check_on_train_epoch_end=True)
+            )
+        callbacks.append(RichProgressBar() if self.console.is_terminal else _EpochLines(self.console, directory.name))
+        last = directory / _LAST
+        with _quiet():
+            trainer = self._trainer(callbacks, directory.name, max_epochs)
+            # Loaders take whole lists of positions: TensorDataset indexes them in one go.
+            loader = DataLoader(examples, sampler=batches, batch_size=None)
+            once = DataLoader(TensorDataset(torch.zeros(1)), batch_size=1) if patience is not None else None
+            trainer.fit(training, loader, once, ckpt_path=last if self.resume and last.is_file() else None)
+        if patience is not None:
+            _load(training, Path(checkpoints.best_model_path))
+        torch.save({"state_dict": training.state_dict()}, directory / "done.partial")
+        (directory / "done.partial").replace(done)
+
+    def _trainer(self, callbacks: list[Callback], name: str, max_epochs: int) -> lightning.Trainer:
+        return lightning.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=max_epochs,
+            callbacks=callbacks,
+            logger=TensorBoardLogger(self.log_dir, name=name, version=""),
+            log_every_n_steps=20,
+            gradient_clip_val=1.0,
+            deterministic=True,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=self.console.is_terminal,
+        )
+
+
+def _checkpoints(directory: Path, *, by_validation: bool) -> ModelCheckpoint:
+    """`last.ckpt` after every epoch, to resume from, and `best.ckpt` by the validation metric or simply the latest."""
+    return ModelCheckpoint(
+        dirpath=directory,
+        filename="best",
+        monitor=VALIDATION_METRIC if by_validation else None,
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def _load(training: lightning.LightningModule, path: Path) -> None:
+    training.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
+    """Lightning's hints on hardware and workers do not concern small models on CPU."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings(
+            "ignore", module=r"pytorch_lightning\.|lightning\.|lightning_fabric\.|torch\.|tensorboard\."
+        )

@@ -1,0 +1,79 @@
+"""`fit` and the `Ranker`.
+
+B users, C candidates, S sources.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import TensorDataset
+
+from shortlist_training.loop import EpochBatches, Loop, Schedule
+from shortlist_training.models.ranker.attention import ExportedRanker, RankerGraph
+from shortlist_training.models.ranker.features import ItemTables
+from shortlist_training.models.ranker.stacked import Stacked
+from shortlist_training.models.ranker.training import RankerTraining, calibrate, calibration_error, score_all
+from shortlist_training.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranker:
+    """A fitted ranker: its weights and calibration; the item tables come with `export`."""
+
+    graph: RankerGraph
+    slope: float
+    intercept: float
+    calibration_error: float
+
+    def export(self, tables: ItemTables) -> ExportedRanker:
+        """The graph for the items at one cut."""
+        return ExportedRanker(self.graph, tables, self.slope, self.intercept).eval()
+
+
+def fit(windows: list[Stacked], validation: Stacked, recipe: Recipe, loop: Loop, directory: Path) -> Ranker:
+    """Learn from the users of `windows`, stop early and calibrate on those of `validation`."""
+    settings = recipe.ranker
+    torch.manual_seed(loop.seed)
+    graph = RankerGraph(recipe.max_history, validation.scores_BCS.shape[2], settings)
+    _set_units(graph, windows)
+    batches = EpochBatches(
+        group_sizes=tuple(len(window) for window in windows), batch_size=settings.batch_size, seed=loop.seed
+    )
+    schedule = Schedule(learning_rate=settings.learning_rate, num_steps=len(batches) * settings.max_epochs)
+    training = RankerTraining(graph, settings, schedule, windows, validation, recipe.cutoff)
+    loop.run(
+        training,
+        _positions(windows),
+        batches,
+        directory,
+        max_epochs=settings.max_epochs,
+        patience=settings.patience,
+    )
+    logits_BC = score_all(graph, validation)
+    slope, intercept = calibrate(validation, logits_BC)
+    valid_BC = validation.candidates_BC.numpy() > 0
+    probabilities = 1 / (1 + np.exp(-(slope * logits_BC[valid_BC].astype(np.float64) + intercept)))
+    labels = validation.labels_BC.numpy()[valid_BC].astype(np.float64)
+    return Ranker(graph, slope, intercept, calibration_error(probabilities, labels))
+
+
+def _positions(windows: list[Stacked]) -> TensorDataset:
+    """(window, position) of every user, window by window."""
+    sizes = [len(window) for window in windows]
+    return TensorDataset(
+        torch.repeat_interleave(torch.arange(len(windows)), torch.tensor(sizes)),
+        torch.cat([torch.arange(size) for size in sizes]),
+    )
+
+
+@torch.no_grad()
+def _set_units(graph: RankerGraph, windows: list[Stacked]) -> None:
+    """The unit of each source's score is its root mean square; then standardise all inputs of the graph."""
+    scores = torch.cat([window.scores_BCS[window.candidates_BC > 0] for window in windows])
+    graph.score_unit_S.copy_(scores.square().mean(dim=0).sqrt().clamp(min=1e-6))
+    parts = [
+        window.inputs(graph, positions) for window in windows for positions in torch.arange(len(window)).split(64)[:4]
+    ]
+    graph.set_scale(torch.cat(parts))

@@ -1,0 +1,123 @@
+"""The loss of the ranker, its validation and its calibration.
+
+B users, C candidates, S sources.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from shortlist_training.loop import VALIDATION_METRIC, Schedule, optimiser
+from shortlist_training.metrics import mean_ndcg
+from shortlist_training.models.ranker.attention import RankerGraph
+from shortlist_training.models.ranker.stacked import Stacked
+from shortlist_training.recipes import RankerSettings
+
+
+class RankerTraining(lightning.LightningModule):
+    """Softmax over a user's candidates against each other, plus cross entropy of each by itself."""
+
+    def __init__(
+        self,
+        graph: RankerGraph,
+        settings: RankerSettings,
+        schedule: Schedule,
+        windows: list[Stacked],
+        validation: Stacked,
+        cutoff: int,
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.settings = settings
+        self.schedule = schedule
+        self.windows = windows
+        self.validation = validation
+        self.cutoff = cutoff
+
+    def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
+        """A batch is (window, position) pairs of one window."""
+        window, positions_B = self.windows[int(batch[0][0])], batch[1]
+        labels_BC = window.labels_BC[positions_B]
+        shown_BC = self._shown(window.candidates_BC[positions_B], labels_BC)
+        labels_BC = labels_BC.gather(1, shown_BC)
+        logits_BC = window.logits(self.graph, positions_B, shown_BC)
+        valid_BC = window.candidates_BC[positions_B].gather(1, shown_BC) > 0
+        logits_BC = logits_BC.masked_fill(~valid_BC, -1e9)
+        weights_B = labels_BC.sum(dim=1).sqrt()
+        per_hit_B = (logits_BC.log_softmax(dim=1) * labels_BC).sum(dim=1) / weights_B.clamp(min=1)
+        listwise = -per_hit_B.sum() / weights_B.sum().clamp(min=1)
+        pointwise = functional.binary_cross_entropy_with_logits(logits_BC[valid_BC], labels_BC[valid_BC])
+        share = self.settings.listwise_share
+        # The mean over many misses is small; 10 brings it to the size of the listwise part.
+        loss = share * listwise + (1 - share) * 10 * pointwise
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(positions_B))
+        return loss
+
+    def _shown(self, candidates_BC: Tensor, labels_BC: Tensor) -> Tensor:
+        """Columns (B, candidates_per_user) of the candidates of this step: hits first, the rest by chance, no padding."""
+        priority_BC = torch.rand(labels_BC.shape) + labels_BC - 2.0 * (candidates_BC == 0)
+        count = min(self.settings.candidates_per_user, labels_BC.shape[1])
+        return priority_BC.topk(count, dim=1).indices
+
+    def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
+        """NDCG of the whole validation window after ranking."""
+        rows_BC = ranked_rows(self.validation, score_all(self.graph, self.validation))
+        quality = mean_ndcg(rows_BC, self.validation.targets, self.cutoff)
+        self.log(VALIDATION_METRIC, quality, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a one-cycle learning rate."""
+        return optimiser(self.graph, self.schedule, weight_decay=self.settings.weight_decay)
+
+
+@torch.no_grad()
+def score_all(graph: RankerGraph, window: Stacked) -> NDArray[np.float32]:
+    """Logits (B, C) of all candidates of all users of a window."""
+    graph.eval()
+    parts = [window.logits(graph, positions) for positions in torch.arange(len(window)).split(64)]
+    logits_BC: NDArray[np.float32] = torch.cat(parts).numpy()
+    return logits_BC
+
+
+def ranked_rows(window: Stacked, logits_BC: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Item rows (B, C) by logit, ties by row, padding (-1) last."""
+    rows_BC = window.candidates_BC.numpy() - 1
+    keys_BC = np.where(rows_BC < 0, np.inf, -logits_BC.astype(np.float64))
+    order_BC = np.lexsort((rows_BC, keys_BC), axis=1)
+    return np.take_along_axis(rows_BC, order_BC, axis=1)
+
+
+def calibrate(window: Stacked, logits_BC: NDArray[np.float32]) -> tuple[float, float]:
+    """Slope and intercept that make sigmoid(slope x logit + intercept) a probability on the window (Platt 1999)."""
+    valid_BC = window.candidates_BC.numpy() > 0
+    logits = torch.from_numpy(logits_BC[valid_BC]).double()
+    labels = window.labels_BC[torch.from_numpy(valid_BC)].double()
+    # Platt's targets: never quite 0 or 1, so that a window without a single hit still has an answer.
+    hits, misses = labels.sum(), (1 - labels).sum()
+    soft = torch.where(labels > 0, (hits + 1) / (hits + 2), 1 / (misses + 2))
+    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        solver.zero_grad()
+        value = functional.binary_cross_entropy_with_logits(parameters[0] * logits + parameters[1], soft)
+        value.backward()  # type: ignore[no-untyped-call]
+        return float(value.detach())
+
+    solver.step(loss)
+    slope, intercept = parameters.tolist()
+    # A slope of 0 or less would turn the order round; such a window says nothing about the scale.
+    return (slope, intercept) if slope > 0.05 else (1.0, intercept)
+
+
+def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.float64], num_bins: int = 10) -> float:
+    """Expected calibration error over bins of equal size: mean |mean probability - share of hits|."""
+    order = np.argsort(probabilities, kind="stable")
+    bins = [part for part in np.array_split(order, num_bins) if len(part)]
+    gaps = [abs(probabilities[part].mean() - labels[part].mean()) * len(part) for part in bins]
+    return float(np.sum(gaps) / len(order))
