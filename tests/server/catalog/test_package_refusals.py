@@ -190,8 +190,23 @@ def test_vectors_that_do_not_fit(
     assert refusal(package_copy).startswith(f"{VECTORS}: {message}")
 
 
-def test_vectors_that_are_no_array(package_copy: Path, replace_file: ReplaceFile) -> None:
-    replace_file(VECTORS, b"\x93NUMPY")
+def npy_of_shape(shape: str) -> bytes:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(60 * 8 * 4)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x93NUMPY",
+        npy_of_shape("(60, 8"),
+        npy_of_shape("(-60, 8)"),
+        npy_of_shape("(True, 8)"),
+        npy_of_shape("(99999999999999999999, 8)"),
+    ],
+)
+def test_vectors_that_are_no_array(package_copy: Path, replace_file: ReplaceFile, content: bytes) -> None:
+    replace_file(VECTORS, content)
     assert refusal(package_copy).startswith(f"{VECTORS}: not a .npy array")
 
 
@@ -200,6 +215,10 @@ NEIGHBOUR_FAULTS: dict[str, tuple[dict[str, NDArray[Any] | None], str]] = {
     "dtype": ({"indices": np.zeros(1, np.int64)}, "indices is int64 [1], wanted one axis of int32"),
     "too few rows": ({"indptr": np.zeros(60, np.int64)}, "indptr has 60 entries, wanted 61"),
     "falling": ({"indptr": np.array([0, 2, 1] + [2] * 58, np.int64)}, "indptr does not rise from 0 to 2"),
+    "wrapping round": (
+        {"indptr": np.array([0, 2**63 - 1, -(2**63), -1] + [2] * 57, np.int64)},
+        "indptr does not rise from 0 to 2",
+    ),
     "not to the end": ({"indptr": np.zeros(61, np.int64)}, "indptr does not rise from 0 to 2"),
     "lengths": ({"data": np.ones(3, np.float32)}, "data has 3 entries for 2 indices"),
     "beyond": ({"indices": np.array([1, 60], np.int32)}, "indices leave 0..59"),
