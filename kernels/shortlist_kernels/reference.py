@@ -164,13 +164,20 @@ def accumulate(neighbours: Csr, history: History, query: int) -> Float64:
     for place in range(history.indptr[query], history.indptr[query + 1]):
         row = int(history.rows[place])
         start, end = int(neighbours.indptr[row]), int(neighbours.indptr[row + 1])
-        columns = neighbours.indices[max(start, 0) : max(end, 0)]
-        if not 0 <= start <= end <= neighbours.indices.size or bool(
-            ((columns < 0) | (columns >= neighbours.shape[1])).any()
-        ):
-            raise ValueError(f"neighbours must have indptr and indices in range, got a bad row {row}")
-        np.add.at(sums_C, columns, np.float64(history.weights[place]) * neighbours.data[start:end].astype(np.float64))
+        if not _is_sound(neighbours, start, end):
+            raise ValueError(f"neighbours must have indptr and indices in range and finite data, got a bad row {row}")
+        similarities = neighbours.data[start:end].astype(np.float64)
+        np.add.at(sums_C, neighbours.indices[start:end], np.float64(history.weights[place]) * similarities)
     return sums_C
+
+
+def _is_sound(matrix: Csr, start: int, end: int) -> bool:
+    """Whether a row can be read: the matrix may come from a file that was damaged."""
+    if not 0 <= start <= end <= matrix.indices.size:
+        return False
+    columns = matrix.indices[start:end]
+    in_range = (columns >= 0) & (columns < matrix.shape[1])
+    return bool((in_range & np.isfinite(matrix.data[start:end])).all())
 
 
 def score_neighbours(neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:

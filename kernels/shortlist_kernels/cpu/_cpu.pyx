@@ -74,7 +74,8 @@ cdef _check(int result, int64_t bad_row=-1):
     if result == OUT_OF_MEMORY:
         raise MemoryError("kernels: out of memory")
     if result == BAD_ROW:
-        raise ValueError(f"neighbours must have indptr and indices in range, got a bad row {bad_row}")
+        raise ValueError(
+            f"neighbours must have indptr and indices in range and finite data, got a bad row {bad_row}")
 
 
 cdef vector_set _vector_set(int metric, const float[:, ::1] vectors, const int64_t[::1] ids, const double[::1] means,

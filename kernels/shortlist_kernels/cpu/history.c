@@ -1,4 +1,5 @@
 // What a history says of other items: weighted sums of rows of a neighbourhood matrix.
+#include <math.h>
 #include <stdlib.h>
 
 #include "accumulator.h"
@@ -10,7 +11,9 @@ static int is_sound(const csr_matrix* matrix, int64_t r) {
   int64_t start = matrix->indptr[r], end = matrix->indptr[r + 1];
   if (start < 0 || start > end || end > matrix->num_values) return 0;
   for (int64_t i = start; i < end; i++)
-    if (matrix->indices[i] < 0 || matrix->indices[i] >= matrix->num_columns) return 0;
+    if (matrix->indices[i] < 0 || matrix->indices[i] >= matrix->num_columns ||
+        !isfinite(matrix->data[i]))
+      return 0;
   return 1;
 }
 

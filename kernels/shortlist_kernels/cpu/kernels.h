@@ -77,7 +77,7 @@ int similar_rows(const csr_matrix* matrix, const csr_matrix* transposed, int64_t
                  double shrinkage, int64_t* indptr, int32_t* indices, float* data);
 
 // history.c: on BAD_ROW, *bad_row is the row of the matrix that points or holds indices out of
-// range.
+// range, or data that is not finite.
 int score_neighbours(const csr_matrix* matrix, const history_set* history,
                      const int64_t* candidates, int64_t num_candidates, float* scores,
                      int64_t* bad_row);
