@@ -9,6 +9,7 @@ import numpy as np
 from shortlist_kernels.arrays import AnyArray, Csr, Float32, History, Int32, Int64
 
 INT32_LIMIT = 2**31 - 1
+FLOAT32_LIMIT = float(np.finfo(np.float32).max)
 
 
 def whole_number(name: str, value: object, minimum: int) -> int:
@@ -41,9 +42,17 @@ def one_of(name: str, value: str, supported: tuple[str, ...]) -> str:
     return value
 
 
+def as_array(name: str, value: Any) -> AnyArray:
+    """`value` as an array of any type and shape."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got a ragged {type(value).__name__}") from None
+
+
 def integers(name: str, value: Any, ndim: int) -> Int64:
     """`value` as contiguous int64 of `ndim` axes; any integer type that fits is taken, an empty list too."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     if array.size == 0 and array.dtype == np.float64 and array.ndim == ndim:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu" or array.dtype == np.uint64:
@@ -55,7 +64,7 @@ def integers(name: str, value: Any, ndim: int) -> Int64:
 
 def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
     """`value` as contiguous, finite float32 of `shape`; a letter in `shape` stands for any length."""
-    array = _as_array(name, value)
+    array = as_array(name, value)
     fits = array.ndim == len(shape) and all(
         isinstance(want, str) or want == have for want, have in zip(shape, array.shape, strict=True)
     )
@@ -68,10 +77,13 @@ def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
 
 def finite(name: str, array: AnyArray) -> None:
     """Raises ValueError naming the first value that is NaN or infinite."""
-    bad = ~np.isfinite(array)
-    if bad.any():
-        place = tuple(int(axis[0]) for axis in np.nonzero(bad))
-        raise ValueError(f"{name} must be finite, got {array[place]} at position {place}")
+    _refuse_first(name, "be finite", array, ~np.isfinite(array))
+
+
+def fits_float32(name: str, array: AnyArray) -> None:
+    """Raises ValueError naming the first value that is not finite in float32; float64 sums of others never overflow."""
+    finite(name, array)
+    _refuse_first(name, "fit float32", array, np.abs(array) > FLOAT32_LIMIT)
 
 
 def row_pointers(name: str, value: Any, num_values: int, num_rows: int | None = None) -> Int64:
@@ -117,7 +129,7 @@ def sparse_matrix_form(name: str, value: Any) -> Csr:
     num_rows, num_columns = (whole_number(f"{name}.shape", length, 0) for length in shape)
     indptr = integers(f"{name}.indptr", indptr, ndim=1)
     indices = _int32s(f"{name}.indices", indices)
-    data = _as_array(f"{name}.data", data)
+    data = as_array(f"{name}.data", data)
     if data.dtype.kind not in "biuf" or data.shape != indices.shape:
         raise ValueError(f"{name}.data must be {indices.size} numbers, got {data.dtype} of shape {data.shape}")
     if indptr.size != num_rows + 1:
@@ -136,11 +148,10 @@ def history(value: Any, num_rows: int) -> History:
     return History(row_pointers("history indptr", value[0], rows.size), rows.astype(np.int32), weights)
 
 
-def _as_array(name: str, value: Any) -> AnyArray:
-    try:
-        return np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, got a ragged {type(value).__name__}") from None
+def _refuse_first(name: str, rule: str, array: AnyArray, bad: AnyArray) -> None:
+    if bad.any():
+        place = tuple(int(axis[0]) for axis in np.nonzero(bad))
+        raise ValueError(f"{name} must {rule}, got {array[place]} at position {place}")
 
 
 def _int32s(name: str, value: Any) -> Int32:

@@ -19,7 +19,7 @@ def filters(exclude: Any, allow: Any, mask: Any, num_queries: int, num_items: in
 
 def mask_bits(mask: Any, num_queries: int, num_items: int) -> Bits:
     """Packs bool (N,) or (Q, N), or takes packed uint8 (ceil(N / 8),) or (Q, ceil(N / 8)), as bits of two axes."""
-    array = np.asarray(mask)
+    array = checks.as_array("mask", mask)
     length = num_items if array.dtype == np.bool_ else -(-num_items // 8)
     if array.dtype not in (np.bool_, np.uint8) or array.shape not in ((length,), (num_queries, length)):
         raise ValueError(

@@ -45,7 +45,8 @@ def fuse(
     Scores are computed in float64, rounded to float32, then ordered by (score descending, id ascending).
 
     Each list is ids int64 and scores float32 or float64, both (K_s,) or (Q, K_s); an entry with id -1 or score -inf is
-    absent. An id may stand once in a list. Weights (default 1 each) are >= 0; a list of weight 0 is left out. Methods:
+    absent. An id may stand once in a list. Weights (default 1 each) are >= 0; a list of weight 0 is left out. Both
+    scores and weights must lie in the range of float32. Methods:
 
     rrf          sum of weight / (60 + rank), rank counted from 1 in the order given
     weighted     sum of weight * score after `norm`; a list without the item adds 0. "minmax": to 0..1 over the list
@@ -89,7 +90,7 @@ def _checked_lists(
         raise ValueError(f"weights must have one entry per list ({len(lists_of_ids)}), got {len(weights)}")
     lists, shapes = [], set()
     for place, (ids, scores) in enumerate(zip(lists_of_ids, lists_of_scores, strict=True)):
-        weight = 1.0 if weights is None else checks.finite_number(f"weights[{place}]", weights[place], minimum=0.0)
+        weight = 1.0 if weights is None else _weight(f"weights[{place}]", weights[place])
         leading, ranked = _checked_list(place, ids, scores, weight)
         shapes.add(leading)
         lists.append(ranked)
@@ -98,12 +99,16 @@ def _checked_lists(
     return shapes.pop(), [ranked for ranked in lists if ranked.weight > 0]
 
 
+def _weight(name: str, weight: float) -> float:
+    return checks.finite_number(name, weight, minimum=0.0, maximum=checks.FLOAT32_LIMIT)
+
+
 def _checked_list(place: int, ids: Any, scores: Any, weight: float) -> tuple[tuple[int, ...], _List]:
-    ids = np.asarray(ids)
+    ids = checks.as_array(f"lists_of_ids[{place}]", ids)
     if ids.ndim not in (1, 2):
         raise ValueError(f"lists_of_ids[{place}] must have 1 or 2 axes, got shape {ids.shape}")
     ids = checks.integers(f"lists_of_ids[{place}]", ids, ids.ndim)
-    scores = np.asarray(scores)
+    scores = checks.as_array(f"lists_of_scores[{place}]", scores)
     if scores.dtype not in (np.float32, np.float64) or scores.shape != ids.shape:
         raise ValueError(
             f"lists_of_scores[{place}] must be float32 or float64 of shape {ids.shape}, "
@@ -113,7 +118,7 @@ def _checked_list(place: int, ids: Any, scores: Any, weight: float) -> tuple[tup
     present = np.atleast_2d((ids != -1) & (scores != -np.inf))
     ids_QK = np.atleast_2d(ids)
     scores_QK = np.where(present, np.atleast_2d(scores).astype(np.float64), 0.0)
-    checks.finite(f"lists_of_scores[{place}]", scores_QK)
+    checks.fits_float32(f"lists_of_scores[{place}]", scores_QK)
     return ids.shape[:-1], _List(ids_QK, scores_QK, present, weight)
 
 

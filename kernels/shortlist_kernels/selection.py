@@ -14,7 +14,7 @@ def topk(scores: Any, k: int) -> tuple[AnyArray, Int64]:
     `scores` is float32 or float64. Order: value descending, equal values by position ascending, NaN after all numbers.
     Where k exceeds the length of the axis, the rest is value -inf and position -1.
     """
-    array = np.asarray(scores)
+    array = checks.as_array("scores", scores)
     if array.dtype not in (np.float32, np.float64) or array.ndim == 0:
         raise ValueError(
             f"scores must be float32 or float64 of one axis or more, got {array.dtype} of shape {array.shape}"

@@ -225,6 +225,7 @@ def test_a_search_sees_all_of_an_update_or_none() -> None:
         ("mask", np.ones(4, np.bool_), r"mask must be bool of shape \(3,\) or \(1, 3\).*got bool of shape \(4,\)"),
         ("mask", np.ones(3, np.float32), "mask must be bool"),
         ("mask", np.ones(2, np.uint8), "mask must be bool"),
+        ("mask", [[True], [False, True]], "mask must be an array, got a ragged list"),
         ("bias", np.ones(2, np.float32), r"bias must be float32 of shape \(3,\)"),
         ("bias", np.array([0, np.inf, 0], np.float32), "bias must be finite, got inf"),
         ("num_threads", 0, "num_threads must be an integer from 1"),

@@ -63,6 +63,7 @@ def test_topk_of_nothing_is_padding(shape: tuple[int, ...]) -> None:
     [
         (np.zeros(3, np.int64), 1, "scores must be float32 or float64 .* got int64"),
         (np.float32(1), 1, r"of shape \(\)"),
+        ([[1.0], [2.0, 3.0]], 1, "scores must be an array, got a ragged list"),
         (np.zeros(3), -1, "k must be an integer from 0 .* got -1"),
         (np.zeros(3), "2", "k must be an integer, got '2'"),
     ],
