@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from shortlist.client import Client
 from shortlist.options import RecommendOptions
-from shortlist.replies import Reply
+from shortlist.replies import FoundBy, Reason, Reply
 
 
 def recommend(
@@ -49,8 +50,7 @@ def show(reply: Reply, console: Console) -> None:
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold", min_width=24)
     for position, item in enumerate(reply.items, start=1):
-        reasons = "\n".join(str(reason) for reason in item.reasons)
-        table.add_row(str(position), item.item_id, item.title, f"{item.score:.4f}", reasons)
+        table.add_row(str(position), item.item_id, item.title, f"{item.score:.4f}", why(item.reasons))
     console.print(table)
     timings = ", ".join(f"{stage} {milliseconds:.2f}" for stage, milliseconds in reply.timings_ms.items())
     console.print(f"package {reply.package.id}; milliseconds: {timings}", highlight=False)
@@ -58,3 +58,10 @@ def show(reply: Reply, console: Console) -> None:
         console.print(f"relevance given up for diversity: {reply.relevance_lost:.4f}", highlight=False)
     for degradation in reply.degraded:
         console.print(f"degraded: {degradation}", highlight=False, markup=False)
+
+
+def why(reasons: Sequence[Reason]) -> str:
+    """The reasons as text: the sources that found the item on one line, every other reason on its own."""
+    found = ", ".join(str(reason) for reason in reasons if isinstance(reason, FoundBy))
+    others = [str(reason) for reason in reasons if not isinstance(reason, FoundBy)]
+    return "\n".join([*others, found] if found else others)
