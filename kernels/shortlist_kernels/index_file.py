@@ -6,8 +6,8 @@ All numbers are little-endian.
 
 import mmap
 import os
+import secrets
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ def write(path: str | os.PathLike[str], items: VectorSet) -> None:
     """Writes to a temporary sibling, syncs it, and renames it to `path`."""
     target = Path(path)
     parts: list[AnyArray] = [items.ids_N, *items.statistics, items.vectors_ND]
-    descriptor, temporary_name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    temporary = Path(temporary_name)
+    # Not tempfile, whose files only their owner may read: who saves an index is seldom who serves it.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(bytes(ALIGNMENT))
             checksum = 0
             for part in parts:
@@ -43,7 +43,7 @@ def write(path: str | os.PathLike[str], items: VectorSet) -> None:
             os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -50,6 +50,12 @@ def test_saving_over_the_loaded_file_is_safe_and_leaves_nothing_else(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["items"]
 
 
+def test_a_saved_file_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> None:
+    saved(tmp_path / "items")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "items").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "items").mkdir()
     with pytest.raises(IsADirectoryError):
