@@ -188,24 +188,25 @@ def test_scores_beyond_float32_are_infinite_and_still_in_order() -> None:
 
 
 def test_a_search_sees_all_of_an_update_or_none() -> None:
-    num_items, query = 600, np.ones((1, 4), np.float32)
+    num_items = 50_000  # enough that a search would meet an update half done
     index = index_of(np.zeros((num_items, 4)))
+    largest_and_smallest = np.array([[1] * 4, [-1] * 4], np.float32)
     done = threading.Event()
 
     def write() -> None:
-        for value in range(1, 40):
-            index.update(np.arange(num_items), np.full((num_items, 4), value, np.float32))
-        done.set()
+        try:
+            for value in range(1, 60):
+                index.update(np.arange(num_items), np.full((num_items, 4), value, np.float32))
+        finally:
+            done.set()
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen = set()
     while not done.is_set():
-        scores, _ = index.search(query, num_items)
-        assert len(set(scores[0].tolist())) == 1
-        seen.add(float(scores[0, 0]))
+        scores, _ = index.search(largest_and_smallest, 1)
+        assert scores[0] == -scores[1]
     writer.join()
-    assert index.search(query, 1)[0].tolist() == [[156.0]]
+    assert index.search(largest_and_smallest, 1)[0].tolist() == [[236.0], [-236.0]]
 
 
 @pytest.mark.parametrize(
