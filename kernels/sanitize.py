@@ -31,7 +31,7 @@ sys.exit(pytest.main(["--capture=sys", *{arguments!r}]))  # a report of a saniti
 
 def build() -> None:
     """Builds the module with sanitizers beside a copy of the Python files."""
-    options = ["-DSHORTLIST_SANITIZE=address,undefined", "-DSHORTLIST_WERROR=ON", "-DSHORTLIST_IN_PLACE=OFF"]
+    options = ["-DSHORTLIST_SANITIZE=address,undefined", "-DSHORTLIST_WERROR=ON"]
     configure: list[str | Path] = [
         CMAKE,
         "-S",
