@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 READY_PREFIX = "serving "
 STOP_TIMEOUT_S = 30.0
@@ -49,7 +50,7 @@ def demo(
         step(console, "5/6  Record what every user did", "events", "import", *arguments)
         arguments = ("--target", target, "--user", user, "--k", str(k), "--diversity", "0.2")
         step(console, f"6/6  Recommend for user {user}", "recommend", *arguments)
-    console.print(f"\nDone in {time.monotonic() - started:.0f} s. Serve it again: shortlist serve --package {package}")
+    print(f"\nDone in {time.monotonic() - started:.0f} s. Serve it again: shortlist serve --package {package}")
 
 
 def step(console: Console, heading: str, *arguments: str) -> None:
@@ -62,7 +63,8 @@ def step(console: Console, heading: str, *arguments: str) -> None:
 
 
 def _title(console: Console, heading: str, *arguments: str) -> None:
-    console.print(f"\n[bold]{heading}[/bold]\n[dim]$ shortlist {shlex.join(arguments)}[/dim]", soft_wrap=True)
+    command = escape(f"$ shortlist {shlex.join(arguments)}")
+    console.print(f"\n[bold]{escape(heading)}[/bold]\n[dim]{command}[/dim]", soft_wrap=True)
     sys.stdout.flush()
 
 

@@ -38,7 +38,7 @@ def recommend(
     if as_json:
         print(json.dumps(dataclasses.asdict(reply), ensure_ascii=False, indent=2))
     else:
-        show(reply, Console())
+        show(reply, Console(markup=False, emoji=False))  # titles are text, brackets and colons included
 
 
 def show(reply: Reply, console: Console) -> None:
@@ -57,7 +57,7 @@ def show(reply: Reply, console: Console) -> None:
     if reply.relevance_lost:
         console.print(f"relevance given up for diversity: {reply.relevance_lost:.4f}", highlight=False)
     for degradation in reply.degraded:
-        console.print(f"degraded: {degradation}", highlight=False, markup=False)
+        console.print(f"degraded: {degradation}", highlight=False)
 
 
 def why(reasons: Sequence[Reason]) -> str:
