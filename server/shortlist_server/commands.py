@@ -75,7 +75,9 @@ def verify(directory: Annotated[Path, typer.Argument(help="The package directory
     from shortlist_server.app import check_golden
     from shortlist_server.catalog import open_package
     from shortlist_server.errors import PackageError
+    from shortlist_server.logs import configure_logs
 
+    configure_logs("critical")
     try:
         opened = open_package(directory)
         num_golden = check_golden(opened)

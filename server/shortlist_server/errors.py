@@ -6,6 +6,7 @@ A bad argument from our own code stays a `ValueError`, a broken promise of our o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 
 class InvalidRequest(Exception):  # noqa: N818 - a condition of the request, not a fault of the server
@@ -47,8 +48,10 @@ class PackageError(Exception):
     it loads and by the golden check, before anything is served. The message is one line: the file and the reason.
     """
 
+    _MOST_CHARACTERS: Final = 500
+
     def __init__(self, file: str, reason: str) -> None:
-        super().__init__(f"{file}: {' '.join(reason.split())}")
+        super().__init__(" ".join(f"{file}: {reason}".split())[: self._MOST_CHARACTERS])
         self.file = file
 
 

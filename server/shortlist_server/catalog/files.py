@@ -5,20 +5,32 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Final
 
 from shortlist_server.catalog.manifest import Manifest
 from shortlist_server.catalog.manifest_parts import MANIFEST_FILE, FileEntry
 from shortlist_server.errors import PackageError
+
+MAX_DOCUMENT_BYTES: Final = 64 * 2**20
 
 
 def read_manifest_bytes(root: Path) -> bytes:
     """The bytes of manifest.json in this directory; PackageError when there is no such directory or file."""
     if not root.is_dir():
         raise PackageError(str(root), "no such directory" if not root.exists() else "not a directory")
+    return read_document(root, MANIFEST_FILE)
+
+
+def read_document(root: Path, path: str) -> bytes:
+    """The bytes of a JSON file of the package; PackageError when it cannot be read or is too large to be one."""
+    file = locate(root, path)
     try:
-        return locate(root, MANIFEST_FILE).read_bytes()
+        size = file.stat().st_size
+        if size > MAX_DOCUMENT_BYTES:
+            raise PackageError(path, f"has {size} bytes, more than {MAX_DOCUMENT_BYTES}")
+        return file.read_bytes()
     except OSError as error:
-        raise PackageError(MANIFEST_FILE, str(error.strerror)) from None
+        raise PackageError(path, str(error.strerror)) from None
 
 
 def verify_files(root: Path, manifest: Manifest) -> None:

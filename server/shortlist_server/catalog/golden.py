@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from shortlist_server.catalog.files import locate
+from shortlist_server.catalog.files import read_document
 from shortlist_server.catalog.manifest import Manifest, describe_first
 from shortlist_server.catalog.manifest_parts import Part
 from shortlist_server.catalog.package import Package
@@ -17,7 +17,7 @@ class GoldenEvent(Part):
     """One history event; its type is a view, the order in the list is the order of arrival."""
 
     item_id: str
-    timestamp: int
+    timestamp: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class GoldenList(Part):
@@ -37,7 +37,7 @@ class GoldenRequest(Part):
     """A history, and the top k of every source (seen items excluded), of their fusion and of the ranker."""
 
     history: tuple[GoldenEvent, ...]
-    k: Annotated[int, Field(ge=1)]
+    k: Annotated[int, Field(ge=1, lt=2**31)]
     sources: dict[str, GoldenList]
     fused: GoldenList
     ranked: GoldenList
@@ -54,9 +54,7 @@ def load_golden(package: Package) -> GoldenSet:
     """The golden requests of this package; PackageError when they do not fit its sources and items."""
     file = package.manifest.golden
     try:
-        golden = GoldenSet.model_validate_json(locate(package.path, file).read_bytes())
-    except OSError as error:
-        raise PackageError(file, str(error.strerror)) from None
+        golden = GoldenSet.model_validate_json(read_document(package.path, file))
     except ValidationError as error:
         raise PackageError(file, describe_first(error)) from None
     for position, request in enumerate(golden.requests):

@@ -15,6 +15,7 @@ from shortlist_server.config import MAX_ID_BYTES
 from shortlist_server.errors import PackageError
 
 NO_ROW: Final = -1
+_MOST_POPULAR: Final = float(np.finfo(np.float32).max)
 _NOT_NUMERIC: Final = frozenset({"item_id", "title", "categories", "available"})
 _COLUMNS: Final[dict[str, pl.DataType]] = {
     "item_id": pl.String(),
@@ -79,7 +80,7 @@ def read_items(path: Path) -> Catalog:
     """The catalogue in this items.parquet; PackageError names the column (and the first bad row) that does not fit."""
     try:
         table = pl.read_parquet(path, use_statistics=False, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise PackageError(ITEMS_FILE, f"not a readable parquet file: {error}") from None
     _check_columns(table)
     _check_values(table)
@@ -109,7 +110,7 @@ def _check_values(table: pl.DataFrame) -> None:
         column = table[name]
         broken = ~column.is_finite().fill_null(True)
         if name == "popularity":
-            broken |= column < 0
+            broken |= (column < 0) | (column > _MOST_POPULAR)
         if broken.any():
             row = _first(broken)
             raise PackageError(ITEMS_FILE, f"column {name!r}, row {row}: {column[row]}")

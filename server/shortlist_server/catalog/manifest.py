@@ -6,6 +6,7 @@ Unknown keys are errors, so that a misspelt one is never ignored, except at the 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -44,10 +45,10 @@ class Manifest(Part):
     created: str
     data: DataInfo
     evaluation: tuple[Evaluation, ...]
-    max_history: Annotated[int, Field(ge=1, le=100_000)]
+    max_history: Annotated[int, Field(ge=1, le=10_000)]
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     fusion: Fusion
-    num_candidates: Annotated[int, Field(ge=1, le=1_000_000)]
+    num_candidates: Annotated[int, Field(ge=1, le=10_000)]
     ranker: Ranker
     rerank: Rerank
     models: tuple[ModelSpec, ...]
@@ -78,6 +79,7 @@ class Manifest(Part):
     def _agrees_with_itself(self) -> Self:
         _refuse_duplicates("sources", [source.name for source in self.sources])
         _refuse_duplicates("models", [spec.role for spec in self.models])
+        _refuse_duplicates("ranker.heads", [head.name for head in self.ranker.heads])
         _refuse_duplicates("files", [entry.path for entry in self.files])
         _check_references(self)
         for spec in self.models:
@@ -87,8 +89,8 @@ class Manifest(Part):
 
 
 def _refuse_duplicates(field: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise ValueError(f"{field}: {name!r} appears twice")
 
 

@@ -12,7 +12,7 @@ from shortlist_server.inference.spec import Name
 MANIFEST_FILE: Final = "manifest.json"
 
 Count = Annotated[int, Field(ge=0)]
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
 Metric = Literal["inner_product", "cosine", "euclidean", "pearson"]
 
 
@@ -106,7 +106,7 @@ class Head(Part):
     """One output column of the ranker and its weight in the value of an item."""
 
     name: Name
-    weight: float
+    weight: Annotated[float, Field(ge=-1000, le=1000)]
 
 
 class Ranker(Part):
@@ -134,7 +134,7 @@ class FileEntry(Part):
     @classmethod
     def _stays_inside(cls, path: str) -> str:
         parts = path.split("/")
-        if "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        if "\\" in path or not path.isprintable() or any(part in ("", ".", "..") for part in parts):
             raise ValueError(f"path {path!r} is not a plain relative path inside the package")
         if PurePosixPath(path).is_absolute() or path == MANIFEST_FILE:
             raise ValueError(f"path {path!r} may not be listed")

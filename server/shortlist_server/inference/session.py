@@ -48,8 +48,11 @@ class OnnxModel:
         self._session = _open_session(path, spec, num_threads, device)
         self._input_names = frozenset(tensor.name for tensor in spec.inputs)
         self._output_names = [tensor.name for tensor in spec.outputs]
-        _check_tensors(spec, "input", spec.inputs, self._session.get_inputs())
-        _check_tensors(spec, "output", spec.outputs, self._session.get_outputs())
+        try:
+            _check_tensors(spec, "input", spec.inputs, self._session.get_inputs())
+            _check_tensors(spec, "output", spec.outputs, self._session.get_outputs())
+        except UnicodeDecodeError as error:
+            raise PackageError(spec.path, f"a name in the graph is not UTF-8: {error}") from None
 
     @property
     def provider(self) -> str:
@@ -118,7 +121,7 @@ def _open_session(path: Path, spec: ModelSpec, num_threads: int, device: str) ->
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would log as an error, it also raises
     # A spinning pool would take the cores from the kernels between two runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
@@ -126,7 +129,9 @@ def _open_session(path: Path, spec: ModelSpec, num_threads: int, device: str) ->
     if device == "cuda" and _CUDA in onnxruntime.get_available_providers():
         providers = [_CUDA, *providers]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        # Its own fallback prints to standard output, where it could only try the same provider again.
+        fallback = int(len(providers) > 1)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=fallback)
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class but this one
         raise PackageError(spec.path, f"not a model that onnxruntime can run: {_first_line(error)}") from None
     if device == "cuda" and _CUDA not in session.get_providers():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.v1.answer_pb2 import DEGRADATION_REASON_FAILED
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import RecommendRequest
 from shortlist_server.catalog.golden import GoldenList, GoldenRequest, load_golden
@@ -34,7 +36,14 @@ def replay_golden(pipeline: Pipeline) -> int:
     return len(golden.requests)
 
 
-def _lists(pipeline: Pipeline, golden: GoldenRequest) -> list[tuple[str, GoldenList, GoldenList]]:
+class _Answered(NamedTuple):
+    """A list as this server found it; unlike a golden one it may hold a score that is not finite."""
+
+    item_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+def _lists(pipeline: Pipeline, golden: GoldenRequest) -> list[tuple[str, GoldenList, _Answered]]:
     """(name, expected, found) of every list of one golden request."""
     history = History(
         item_ids=[event.item_id for event in golden.history],
@@ -53,19 +62,21 @@ def _lists(pipeline: Pipeline, golden: GoldenRequest) -> list[tuple[str, GoldenL
             rows_C, scores_C = found.retrieved.rows_SBC[number, 0], found.retrieved.scores_SBC[number, 0]
             lists.append((source.name, golden.sources[source.name], _top(pipeline, rows_C, scores_C, golden.k)))
     fused = _top(pipeline, found.candidates.rows_BC[0], found.candidates.fused_BC[0], golden.k)
-    ranked = GoldenList(
+    for failed in (one for one in reply.degraded if one.reason == DEGRADATION_REASON_FAILED):
+        raise PackageError(pipeline.package.manifest.golden, f"a request met a fault: {failed.detail}")
+    ranked = _Answered(
         item_ids=tuple(item.item_id for item in reply.items), scores=tuple(item.score for item in reply.items)
     )
     return [*lists, ("fused", golden.fused, fused), ("ranked", golden.ranked, ranked)]
 
 
-def _top(pipeline: Pipeline, rows_C: NDArray[np.int64], scores_C: NDArray[np.float32], k: int) -> GoldenList:
+def _top(pipeline: Pipeline, rows_C: NDArray[np.int64], scores_C: NDArray[np.float32], k: int) -> _Answered:
     rows_K = rows_C[rows_C != PADDING][:k]
     ids = pipeline.package.catalog.item_ids[rows_K].tolist()
-    return GoldenList(item_ids=tuple(ids), scores=tuple(scores_C[: len(rows_K)].tolist()))
+    return _Answered(item_ids=tuple(ids), scores=tuple(scores_C[: len(rows_K)].tolist()))
 
 
-def _first_difference(expected: GoldenList, found: GoldenList, tolerance: float) -> str | None:
+def _first_difference(expected: GoldenList, found: _Answered, tolerance: float) -> str | None:
     """What differs first; scores may by the tolerance (relative above 1), ids where their scores are that close."""
     if len(expected.item_ids) != len(found.item_ids):
         return f"{len(found.item_ids)} items, the package says {len(expected.item_ids)}"

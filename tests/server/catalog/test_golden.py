@@ -30,6 +30,11 @@ def test_golden_requests_are_read_in_order(package_dir: Path) -> None:
     [
         (lambda g: g.update(requests=[]), "requests: Tuple should have at least 1 item"),
         (lambda g: g["requests"][0].update(k=0), "requests.0.k: Input should be greater than or equal to 1 (got 0)"),
+        (lambda g: g["requests"][0].update(k=2**31), "requests.0.k: Input should be less than 2147483648"),
+        (
+            lambda g: g["requests"][0]["history"][0].update(timestamp=2**63),
+            "requests.0.history.0.timestamp: Input should be less than 9223372036854775808",
+        ),
         (lambda g: g["requests"][0]["fused"]["scores"].pop(), "requests.0.fused: 10 item_ids for 9 scores"),
         (
             lambda g: g["requests"][1]["ranked"]["item_ids"].__setitem__(0, "nothing"),

@@ -80,6 +80,7 @@ def test_columns_cannot_be_changed(catalog: Catalog) -> None:
         ({"price": pl.Series([1.0, None, float("inf")])}, "column 'price', row 2: inf"),
         ({"popularity": pl.Series([1.0, -0.5, 1.0])}, "column 'popularity', row 1: -0.5"),
         ({"popularity": pl.Series([float("nan"), 0.5, 1.0])}, "column 'popularity', row 0: nan"),
+        ({"popularity": pl.Series([1.0, 0.5, 1e39])}, "column 'popularity', row 2: 1e+39"),
         ({"categories": pl.Series([["x"], [None], []])}, "column 'categories': a null inside a list"),
         ({"categories": pl.Series(["x", "y", "z"])}, "column 'categories' is String, wanted List(String)"),
         ({"colour": pl.Series(["red", "red", "red"])}, "column 'colour' is String; further columns are numeric"),
@@ -107,3 +108,12 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=r"^items.parquet: not a readable parquet file") as refusal:
         read_items(tmp_path / "items.parquet")
     assert "\n" not in str(refusal.value)
+
+
+def test_damage_inside_a_parquet_file_is_refused(tmp_path: Path) -> None:
+    items().write_parquet(tmp_path / "items.parquet", compression="uncompressed")
+    damaged = bytearray((tmp_path / "items.parquet").read_bytes())
+    damaged[37] = 0  # the length of the first page, which Polars takes on trust
+    (tmp_path / "items.parquet").write_bytes(damaged)
+    with pytest.raises(PackageError, match=r"^items\.parquet: "):
+        read_items(tmp_path / "items.parquet")

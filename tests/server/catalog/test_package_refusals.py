@@ -91,7 +91,17 @@ def test_a_pipe_in_place_of_a_file(package_copy: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/passwd", "../outside", "vectors/../../outside", "./items.parquet", "a//b", "a\\b", "", "manifest.json"],
+    [
+        "/etc/passwd",
+        "../outside",
+        "vectors/../../outside",
+        "./items.parquet",
+        "a//b",
+        "a\\b",
+        "a\nb",
+        "",
+        "manifest.json",
+    ],
 )
 def test_a_listed_path_that_is_not_plainly_inside(package_copy: Path, edit_manifest: EditManifest, path: str) -> None:
     edit_manifest(lambda manifest: manifest["files"][0].update(path=path))
@@ -150,6 +160,17 @@ MANIFEST_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda m: m["models"][0]["inputs"][0].update(feature="candidate.items", shape=["batch", "n"]),
         "models: user_tower: a user tower sees the history only, not 'candidate.items'",
     ),
+    "unheard-of weight": (lambda m: m["sources"][1].update(weight=1e300), "weight: Input should be less than or"),
+    "unheard-of head": (lambda m: m["ranker"]["heads"][0].update(weight=-1e39), "weight: Input should be greater than"),
+    "duplicate head": (lambda m: m["ranker"]["heads"][0].update(name="purchase"), "ranker.heads: 'purchase' appears"),
+    "more candidates than a request may ask": (
+        lambda m: m.update(num_candidates=10_001),
+        "num_candidates: Input should be less than or equal to 10000",
+    ),
+    "longer history than a request may give": (
+        lambda m: m.update(max_history=10_001),
+        "max_history: Input should be less than or equal to 10000",
+    ),
     "unnamed protocol": (lambda m: m["evaluation"][0].update(protocol={}), "evaluation.0.protocol: a protocol needs"),
 }
 
@@ -159,6 +180,16 @@ def test_a_manifest_that_is_wrong(package_copy: Path, edit_manifest: EditManifes
     change, message = MANIFEST_FAULTS[fault]
     edit_manifest(change)
     assert message in refusal(package_copy)
+
+
+def test_a_long_fault_is_cut_to_a_line(package_copy: Path) -> None:
+    (package_copy / "manifest.json").write_text(json.dumps({"schema_version": "1" * 100_000}))
+    assert len(refusal(package_copy)) <= 500
+
+
+def test_a_manifest_too_large_to_be_one(package_copy: Path) -> None:
+    os.truncate(package_copy / "manifest.json", 2**40)
+    assert refusal(package_copy) == "manifest.json: has 1099511627776 bytes, more than 67108864"
 
 
 def test_extension_points_take_further_keys(package_copy: Path, edit_manifest: EditManifest) -> None:
@@ -253,6 +284,12 @@ def test_neighbours_that_are_no_archive(package_copy: Path, replace_file: Replac
 def test_a_model_that_is_none(package_copy: Path, replace_file: ReplaceFile) -> None:
     replace_file("models/ranker/model.onnx", b"nothing")
     assert refusal(package_copy).startswith("models/ranker/model.onnx: not a model that onnxruntime can run")
+
+
+def test_a_model_whose_names_are_no_text(package_copy: Path, replace_file: ReplaceFile) -> None:
+    file = package_copy / "models/ranker/model.onnx"
+    replace_file("models/ranker/model.onnx", file.read_bytes().replace(b"candidate_items", b"candidate_\xfftems"))
+    assert refusal(package_copy).startswith("models/ranker/model.onnx: ")
 
 
 def test_a_model_with_other_inputs(package_copy: Path, replace_file: ReplaceFile) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shortlist_server.app import check_golden
 from shortlist_server.catalog.package import Package, open_package
 from shortlist_server.errors import PackageError
+from shortlist_server.pipeline.batch import Asked, Profiles
+from shortlist_server.pipeline.golden import replay_golden
+from shortlist_server.pipeline.pipeline import Pipeline
+from shortlist_server.pipeline.sources import Source, build_sources
 
 ReplaceFile = Callable[[str, bytes], None]
 
@@ -61,3 +67,31 @@ def test_items_may_swap_where_their_scores_are_as_close_as_the_tolerance(
     _swap_first_two(golden)
     replace_file("golden.json", json.dumps(golden).encode())
     assert check_golden(open_package(package_copy)) == 4
+
+
+def test_scores_beyond_all_numbers_are_a_difference(package_copy: Path, replace_file: ReplaceFile) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.full((60, 8), 3e38, np.float32))
+    replace_file("vectors/two_tower.npy", stream.getvalue())
+    with pytest.raises(PackageError, match=r"golden\.json: requests\.0: two_tower: place 1 has score"):
+        check_golden(open_package(package_copy))
+
+
+class Failing:
+    """A source that never works."""
+
+    needs_history = False
+
+    def __init__(self, source: Source) -> None:
+        self.name, self.weight = source.name, source.weight
+
+    def ask(self, profiles: Profiles) -> Asked:
+        raise RuntimeError("broken on purpose")
+
+
+def test_a_part_that_fails_is_named(package: Package) -> None:
+    first, *others = build_sources(package)
+    pipeline = Pipeline(package, None, sources=[Failing(first), *others])
+    with pytest.raises(PackageError, match="a request met a fault: two_tower failed and was left out"):
+        replay_golden(pipeline)
+    pipeline.close()
