@@ -83,7 +83,7 @@ def _decode_request(request: RecommendRequest | RankRequest, defaults: Defaults,
     fusion, norm = _decode_fusion(recommend.fusion, defaults, violations)
     filters = Filters()
     if isinstance(request, RankRequest):
-        filters = _only_these(request.item_ids)
+        filters = _only_these(request.item_ids[:MAX_RANKED])
     elif request.HasField("filters"):
         filters = decode_filters(request.filters, defaults, violations)
     return Query(
@@ -126,6 +126,8 @@ def _only_these(item_ids: Sequence[str]) -> Filters:
 def _decode_sources(sources: Sequence[SourceWeight], defaults: Defaults, violations: Violations) -> tuple[float, ...]:
     if not sources:
         return tuple(defaults.source_weights.values())
+    if not violations.check_count("sources", sources, len(defaults.source_weights)):
+        return tuple(defaults.source_weights.values())
     asked: dict[str, float] = {}
     for position, source in enumerate(sources):
         field = f"sources[{position}]"
@@ -141,6 +143,8 @@ def _decode_sources(sources: Sequence[SourceWeight], defaults: Defaults, violati
 
 
 def _decode_heads(heads: Sequence[HeadWeight], defaults: Defaults, violations: Violations) -> tuple[float, ...]:
+    if not violations.check_count("head_weights", heads, len(defaults.head_weights)):
+        return tuple(defaults.head_weights.values())
     weights = dict(defaults.head_weights)
     for position, head in enumerate(heads):
         field = f"head_weights[{position}]"

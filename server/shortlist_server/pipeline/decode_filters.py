@@ -14,21 +14,23 @@ from shortlist_server.pipeline.violations import Violations
 MAX_IDS = 100_000
 MAX_CATEGORIES = 100
 MAX_RANGES = 32
+LIMITS = (
+    ("allow_item_ids", MAX_IDS),
+    ("deny_item_ids", MAX_IDS),
+    ("categories_any", MAX_CATEGORIES),
+    ("categories_all", MAX_CATEGORIES),
+    ("categories_none", MAX_CATEGORIES),
+    ("ranges", MAX_RANGES),
+)
 
 
 def decode_filters(
     filters: FiltersMessage, defaults: Defaults, violations: Violations, path: str = "filters"
 ) -> Filters:
-    """The rules with their defaults; violations are noted under `path`."""
-    for name, limit in (
-        ("allow_item_ids", MAX_IDS),
-        ("deny_item_ids", MAX_IDS),
-        ("categories_any", MAX_CATEGORIES),
-        ("categories_all", MAX_CATEGORIES),
-        ("categories_none", MAX_CATEGORIES),
-        ("ranges", MAX_RANGES),
-    ):
-        violations.check_count(f"{path}.{name}", getattr(filters, name), limit)
+    """The rules with their defaults; violations are noted under `path` and then what is returned means nothing."""
+    short = [violations.check_count(f"{path}.{name}", getattr(filters, name), limit) for name, limit in LIMITS]
+    if not all(short):
+        return Filters()
     violations.check_enum(f"{path}.availability", filters.availability, Availability)
     violations.check_enum(f"{path}.seen_policy", filters.seen_policy, SeenPolicy)
     return Filters(
@@ -37,7 +39,7 @@ def decode_filters(
         categories_any=tuple(filters.categories_any),
         categories_all=tuple(filters.categories_all),
         categories_none=tuple(filters.categories_none),
-        ranges=_decode_ranges(filters.ranges[:MAX_RANGES], defaults, violations, f"{path}.ranges"),
+        ranges=_decode_ranges(filters.ranges, defaults, violations, f"{path}.ranges"),
         only_available=filters.availability != AVAILABILITY_ANY,
         seen_policy=filters.seen_policy or SEEN_POLICY_EXCLUDE,
     )

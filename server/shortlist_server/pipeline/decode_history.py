@@ -17,10 +17,12 @@ def decode_history(history: History, violations: Violations) -> GivenHistory:
     num_items = len(history.item_ids)
     if not violations.check_count("history.item_ids", history.item_ids, MAX_INTERACTIONS):
         return GivenHistory()
-    for column in ("timestamps", "types"):
-        length = len(getattr(history, column))
+    lengths = {column: len(getattr(history, column)) for column in ("timestamps", "types")}
+    for column, length in lengths.items():
         if length not in (0, num_items):
             violations.add(f"history.{column}", f"{length} entries for {num_items} item_ids")
+    if any(length > num_items for length in lengths.values()):
+        return GivenHistory()
     violations.check_ids("history.item_ids", history.item_ids)
     timestamps = np.fromiter(history.timestamps, np.int64, len(history.timestamps))
     for position in np.flatnonzero((timestamps < 0) | (timestamps > MAX_TIMESTAMP)).tolist():

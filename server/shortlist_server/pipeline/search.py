@@ -83,11 +83,12 @@ class VectorSearch:
 
 def _decode_queries(tensor: Tensor, dim: int, violations: Violations) -> NDArray[np.float32] | None:
     """The query vectors (Q, D); None when anything about them is wrong, which is then noted."""
-    shape = tuple(tensor.shape)
+    shape = tuple(tensor.shape[:3])
     if tensor.data_type != DATA_TYPE_FLOAT32:
         violations.add("queries.data_type", f"{tensor.data_type} is not DATA_TYPE_FLOAT32 ({DATA_TYPE_FLOAT32})")
     if len(shape) != 2 or not 1 <= shape[0] <= MAX_QUERIES or shape[1] != dim:
-        violations.add("queries.shape", f"{list(shape)} is not [1..{MAX_QUERIES}, {dim}]")
+        found = list(shape) if len(tensor.shape) == len(shape) else f"{len(tensor.shape)} axes"
+        violations.add("queries.shape", f"{found} is not [1..{MAX_QUERIES}, {dim}]")
         return None
     if len(tensor.data) != shape[0] * dim * 4:
         violations.add("queries.data", f"{len(tensor.data)} bytes, {list(shape)} float32 need {shape[0] * dim * 4}")

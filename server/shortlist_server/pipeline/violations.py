@@ -14,6 +14,7 @@ MAX_TIMESTAMP = 253_402_300_799
 MAX_SHOWN = 80
 # The trailers of a reply, in which they travel, may hold 8 KB in all.
 MAX_LISTED_BYTES = 3000
+MAX_DESCRIPTION = 500
 
 
 class Violations:
@@ -24,7 +25,9 @@ class Violations:
         self._num_bytes = 0
 
     def add(self, field: str, description: str) -> None:
-        """Note one; those that no longer fit into a status are dropped."""
+        """Note one, the first in any case; those that no longer fit into a status are dropped."""
+        if len(description) > MAX_DESCRIPTION:
+            description = description[:MAX_DESCRIPTION] + "..."
         self._num_bytes += len(field) + len(description)
         if self._num_bytes <= MAX_LISTED_BYTES:
             self.found.append((field, description))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -56,6 +57,8 @@ BAD: list[tuple[Message, str, str]] = [
     (recommend(sources=[SourceWeight(name="popular", weight=-1)]), "sources[0].weight", "-1 is not in 0..1000"),
     (recommend(sources=[SourceWeight(name="popular", weight=NAN)]), "sources[0].weight", "nan"),
     (recommend(sources=[SourceWeight(name="popular", weight=0)]), "sources", "switched off"),
+    (recommend(sources=[SourceWeight(name="popular")] * 4), "sources", "4 entries, not 0..3"),
+    (recommend(head_weights=[HeadWeight(name="click")] * 3), "head_weights", "3 entries, not 0..2"),
     (recommend(head_weights=[HeadWeight(name="nope")]), "head_weights[0].name", "'nope' is not one of click, purchase"),
     (recommend(head_weights=[HeadWeight(name="click")] * 2), "head_weights[1].name", "twice"),
     (recommend(head_weights=[HeadWeight(name="click", weight=math.inf)]), "head_weights[0].weight", "inf"),
@@ -82,6 +85,8 @@ BAD: list[tuple[Message, str, str]] = [
     (recommend(history=History(item_ids=["a" * 128, "é" * 65])), "history.item_ids[1]", "130 bytes"),
     (recommend(history=History(item_ids=["a"] * 10_001)), "history.item_ids", "10001 entries"),
     (recommend(history=History(item_ids=["a"], timestamps=[1, 2])), "history.timestamps", "2 entries for 1"),
+    (recommend(history=History(item_ids=["a"], types=[99, 99])), "history.types", "2 entries for 1"),  # type: ignore[list-item]
+    (recommend(history=History(item_ids=["a"], timestamps=[-1, -1])), "history.timestamps", "2 entries for 1"),
     (recommend(history=History(timestamps=[1])), "history.timestamps", "1 entries for 0"),
     (recommend(history=History(item_ids=["a"], timestamps=[-1])), "history.timestamps[0]", "-1 is not in"),
     (recommend(history=History(item_ids=["a"], types=[99])), "history.types[0]", "99 is not"),  # type: ignore[list-item]
@@ -118,6 +123,20 @@ def test_violations_are_cut_off_before_they_outgrow_a_reply(defaults: Defaults) 
     error = decode([recommend(history=History(item_ids=["" for _ in range(5000)]))], defaults)[0]
     assert isinstance(error, InvalidRequest)
     assert 10 < len(error.violations) < 200
+
+
+def test_the_first_violation_is_told_however_long_its_description_is(defaults: Defaults) -> None:
+    many = dataclasses.replace(defaults, attributes=frozenset(f"attribute-{number:04d}" for number in range(1000)))
+    error = decode([recommend(k=0, filters=Filters(ranges=[NumericRange(attribute="nope")]))], many)[0]
+    assert isinstance(error, InvalidRequest)
+    assert [field for field, _ in error.violations] == ["k", "filters.ranges[0].attribute"]
+    assert len(str(error)) < 1000
+
+
+def test_a_request_of_megabytes_of_names_is_refused_without_comparing_each_with_all(defaults: Defaults) -> None:
+    error = decode([recommend(head_weights=[HeadWeight(name="click")] * 1_000_000)], defaults)[0]
+    assert isinstance(error, InvalidRequest)
+    assert error.violations == [("head_weights", "1000000 entries, not 0..2")]
 
 
 UNSERVED: list[tuple[Message, str]] = [

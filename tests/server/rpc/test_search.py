@@ -67,6 +67,7 @@ BAD: list[tuple[SearchRequest, str, str]] = [
     (SearchRequest(queries=tensor(QUERIES[:0])), "queries.shape", "[0, 8] is not"),
     (SearchRequest(queries=tensor(QUERIES, shape=[3, 8, 1])), "queries.shape", "[3, 8, 1]"),
     (SearchRequest(queries=tensor(QUERIES, shape=[-3, 8])), "queries.shape", "[-3, 8]"),
+    (SearchRequest(queries=tensor(QUERIES, shape=[1] * 100_000)), "queries.shape", "100000 axes"),
     (SearchRequest(queries=tensor(QUERIES, data=b"123")), "queries.data", "3 bytes"),
     (SearchRequest(queries=tensor(QUERIES, data_type=DATA_TYPE_INT64)), "queries.data_type", "2 is not"),
     (SearchRequest(queries=tensor(QUERIES), allow_item_ids=["i"] * 100_001), "allow_item_ids", "100001"),
