@@ -62,7 +62,7 @@ def similar_items(response: recommendation_pb2.SimilarItemsResponse) -> replies.
 def search_results(response: search_pb2.SearchResponse) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
     """The scores (Q, K) and item ids (Q, K) of `search`; padded with -inf and ""."""
     shape = tuple(response.scores.shape)
-    scores_QK = np.frombuffer(response.scores.data, dtype="<f4").reshape(shape)
+    scores_QK = np.frombuffer(response.scores.data, dtype="<f4").reshape(shape).astype(np.float32)  # a copy to write in
     ids_QK = np.array(response.item_ids, dtype=np.str_).reshape(shape)
     return scores_QK, ids_QK
 

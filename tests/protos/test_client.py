@@ -306,6 +306,8 @@ def test_search_takes_and_returns_numpy(script: Script, client: shortlist.Client
     assert scores_QK.dtype == np.float32
     np.testing.assert_array_equal(scores_QK, [[2, 1], [3, -np.inf]])
     assert ids_QK.tolist() == [["e", "b"], ["ä", ""]]
+    scores_QK[1, 1] = 0  # the caller's own
+    assert scores_QK[1, 1] == 0
     (request,) = script.requests
     assert isinstance(request, search_pb2.SearchRequest)
     assert (request.space, request.k, list(request.allow_item_ids), list(request.exclude_item_ids)) == (
