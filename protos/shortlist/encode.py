@@ -114,7 +114,10 @@ def record_events_requests(events: Iterable[Event]) -> Iterator[event_pb2.Record
 
 def float32_matrix(vectors: ArrayLike) -> NDArray[np.float32]:
     """The vectors as little-endian float32 (Q, D); one vector counts as one query."""
-    array = np.asarray(vectors)
+    try:
+        array = np.asarray(vectors)
+    except ValueError:
+        raise ValueError("vectors: rows of different lengths are no matrix") from None
     if array.dtype.kind not in "fiu":
         raise ValueError(f"vectors: numbers of type {array.dtype} cannot be sent as float32")
     if array.ndim not in {1, 2}:
@@ -153,7 +156,7 @@ def filters(rules: Filters | None) -> filter_pb2.Filters | None:
         categories_any=_texts("filters.categories_any", rules.categories_any),
         categories_all=_texts("filters.categories_all", rules.categories_all),
         categories_none=_texts("filters.categories_none", rules.categories_none),
-        ranges=[_range(attribute, *ends) for attribute, ends in rules.ranges.items()],
+        ranges=[_range(attribute, *_ends(attribute, ends)) for attribute, ends in rules.ranges.items()],
         availability=number("filters.availability", rules.availability, AVAILABILITIES),
         seen_policy=number("filters.seen", rules.seen, SEEN_POLICIES),
     )
@@ -212,6 +215,14 @@ def _boost(boost: Boost) -> filter_pb2.Boost:
             filter_pb2.Boost, range=_range(boost.attribute, boost.minimum, boost.maximum), amount=boost.amount
         )
     return _message(filter_pb2.Boost, amount=boost.amount, **given)
+
+
+def _ends(attribute: str, ends: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    try:
+        minimum, maximum = ends
+    except (TypeError, ValueError):
+        raise ValueError(f"filters.ranges[{attribute!r}]: {ends!r} is not (minimum, maximum)") from None
+    return minimum, maximum
 
 
 def _range(attribute: str, minimum: float | None, maximum: float | None) -> filter_pb2.NumericRange:

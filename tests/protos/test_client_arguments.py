@@ -31,6 +31,8 @@ WRONG_OPTIONS: list[tuple[RecommendOptions, str]] = [
     ({"k": 2**31}, "k: 2147483648 cannot be sent"),
     ({"k": "10"}, "k: '10' cannot be sent"),  # type: ignore[typeddict-item]
     ({"user_id": "\ud800"}, "user_id: '\\ud800' cannot be sent"),
+    ({"filters": Filters(ranges={"price": 5})}, "filters.ranges['price']: 5 is not (minimum, maximum)"),  # type: ignore[dict-item]
+    ({"filters": Filters(ranges={"price": (1,)})}, "filters.ranges['price']: (1,) is not (minimum, maximum)"),  # type: ignore[dict-item]
     ({"caps": {"category": 2**40}}, "max_items: 1099511627776 cannot be sent"),
 ]
 WRONG_CLIENTS: list[tuple[Callable[[], Client], str]] = [
@@ -69,6 +71,7 @@ def test_an_unknown_event_type_is_named() -> None:
         (["a", "b"], "vectors: numbers of type <U1 cannot be sent as float32"),
         ([1j], "vectors: numbers of type complex128"),
         ([None], "vectors: numbers of type object"),
+        ([[1.0], [1.0, 2.0]], "vectors: rows of different lengths are no matrix"),
         (1.0, r"vectors: shape \(\) is neither \(D,\) nor \(Q, D\)"),
         (np.zeros((1, 1, 1)), r"vectors: shape \(1, 1, 1\) is neither"),
     ],
