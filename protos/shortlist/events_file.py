@@ -114,10 +114,13 @@ class EventsFile:
             raise ValueError(f"{self.path}: it is empty, without the line that names the columns")
 
     def _lines(self) -> Iterator[bytes]:
-        """The file's lines without their ends. Longer ones than MAX_LINE_BYTES come in pieces."""
+        """The file's lines without their ends; only the start of one beyond MAX_LINE_BYTES."""
         try:
             with gzip.open(self.path) if self.path.suffix == ".gz" else self.path.open("rb") as file:
                 while raw := file.readline(MAX_LINE_BYTES):
+                    rest = raw
+                    while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
+                        rest = file.readline(MAX_LINE_BYTES)
                     yield raw.rstrip(b"\r\n")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{self.path}: damaged gzip: {error}") from error

@@ -110,6 +110,16 @@ def test_a_wrong_row_is_set_aside_and_its_neighbours_are_kept(
     assert rows(rejects) == [["line", "reason", "text"], ["3", reason, text]]
 
 
+@pytest.mark.parametrize("num_bytes", [2**20, 2**20 + 1, 3 * 2**20])
+def test_a_huge_line_is_one_row_whatever_stands_in_it(tmp_path: Path, rejects: Path, num_bytes: int) -> None:
+    tail = b"u,inside,1"  # a whole event where a reader that splits long lines would begin anew
+    huge = tail.rjust(num_bytes, b"x")
+    path = write(tmp_path, HEADER + b"u,a,1\n" + huge + b"\n" + b"x" * 2**20 + tail + b"\nu,b,2\nu,c,never\n")
+    assert read(path, rejects) == [purchase("u", "a", 1), purchase("u", "b", 2)]
+    rejected = rejects.read_text("utf-8").splitlines()  # too long for the csv module
+    assert [line.partition(",")[0] for line in rejected] == ["line", "3", "4", "6"]
+
+
 def test_reading_again_starts_the_rejects_anew(tmp_path: Path, rejects: Path) -> None:
     path = write(tmp_path, HEADER + b"u,i,x\n")
     file = EventsFile(path, rejects)
