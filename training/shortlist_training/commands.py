@@ -39,7 +39,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the log directory.")] = False,
     all_data: Annotated[
         bool,
-        typer.Option("--all-data", help="Fit the package on the test period too; it then cannot be evaluated here."),
+        typer.Option("--all-data", help="Fit on the test period too; the package then cannot be evaluated here."),
     ] = False,
 ) -> None:
     """Train the recipe's models on a data directory and write a model package."""

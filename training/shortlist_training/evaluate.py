@@ -84,10 +84,14 @@ def _rank_all(package: Package, dataset: Dataset, protocol: GlobalTime, task: Ta
     recent = Popular(_counts_within(dataset, protocol.test_start, window_s)[: package.items.height])
     named["recent_popular"] = recent.retrieve(task.queries, funnel.num_candidates, funnel.allowed_N)
     fused = funnel.fuse(retrieved)
-    single = {
-        name: named[name] for name in ("popular", "recent_popular", "item_neighbours", "two_tower") if name in named
-    }
+    single: dict[str, Retrieved] = {name: named[name] for name in sorted(named, key=_place)}
     return {**single, "fused": fused, "funnel": funnel.order(task.queries, fused)}
+
+
+def _place(scorer: str) -> int:
+    """Baselines first, then what should beat them."""
+    order = ("popular", "recent_popular", "item_neighbours", "two_tower")
+    return order.index(scorer) if scorer in order else len(order)
 
 
 def _counts_within(dataset: Dataset, cut: int, window_s: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -204,9 +204,7 @@ def _check_parity(role: str, expected: NDArray[np.float32], found: NDArray[np.fl
         soft_wrap=True,
     )
     if not difference <= PARITY_TOLERANCE:
-        raise InputError(
-            f"{role}: the exported graph differs from PyTorch by {difference:.1e}, over {PARITY_TOLERANCE}"
-        )
+        raise InputError(f"{role}: the ONNX graph differs from PyTorch by {difference:.1e}, over {PARITY_TOLERANCE}")
 
 
 def _tensor(name: str, dtype: str, shape: list[object], feature: str | None = None) -> dict[str, object]:

@@ -27,7 +27,7 @@ from shortlist_training.data.queries import Queries, Task, task_in
 from shortlist_training.data.split import GlobalTime, global_time, windows_before_test
 from shortlist_training.errors import InputError
 from shortlist_training.export import Fitted, write_package
-from shortlist_training.funnel import Funnel
+from shortlist_training.funnel import Funnel, Rank
 from shortlist_training.loop import Loop
 from shortlist_training.metrics import mean_ndcg, summarise
 from shortlist_training.models import Retrieved, item_neighbours, popular, ranker, two_tower
@@ -85,9 +85,8 @@ def train(
 ) -> str:
     """Train everything and write the package `out`; returns its package id.
 
-    Args:
-        log_dir: checkpoints and TensorBoard logs; with `resume` the run found there goes on.
-        all_data: fit the package on the test period too; it then cannot be evaluated on this data.
+    `log_dir` takes checkpoints and TensorBoard logs; with `resume` the run found there goes on. With `all_data` the
+    package is fitted on the test period too, and cannot be evaluated on this data.
 
     Raises:
         InputError: the data cannot be split or learned from, `out` or `log_dir` is something else, or the resumed run
@@ -214,7 +213,7 @@ def _fit_ranker(run: _Run, cuts: Sequence[_Cut], tasks: Sequence[Task]) -> tuple
         run.say("  too little time before validation: the ranker learns from the validation window itself")
         earlier = stacked
     directory = run.loop.log_dir / "checkpoints" / "ranker"
-    fitted = ranker.fit(earlier, stacked[-1], run.recipe, run.loop, directory)
+    fitted = ranker.fit(earlier, stacked[-1], run.weights, run.recipe, run.loop, directory)
     ranked = replace(cuts[-1].funnel, rank=_in_torch(fitted, cuts[-1].tables)).order(tasks[-1].queries, fused[-1])
     named: dict[str, Retrieved] = {
         source.name: retrieved for source, retrieved in zip(cuts[-1].funnel.sources, lists[-1], strict=True)
@@ -234,7 +233,7 @@ def _results(named: Mapping[str, Retrieved], task: Task, run: _Run) -> list[dict
     return results
 
 
-def _in_torch(fitted: ranker.Ranker, tables: ranker.ItemTables):  # type: ignore[no-untyped-def]
+def _in_torch(fitted: ranker.Ranker, tables: ranker.ItemTables) -> Rank:
     graph = fitted.export(tables)
 
     def rank(
@@ -245,7 +244,9 @@ def _in_torch(fitted: ranker.Ranker, tables: ranker.ItemTables):  # type: ignore
     ) -> NDArray[np.float32]:
         inputs = [torch.from_numpy(array) for array in (items_BL, recency_BL, candidates_BC, scores_BCS)]
         with torch.no_grad():
-            parts = [graph(*part)[:, :, 0] for part in zip(*(tensor.split(64) for tensor in inputs), strict=True)]
+            parts = [
+                graph(*part)[:, :, 0] for part in zip(*(torch.split(tensor, 64) for tensor in inputs), strict=True)
+            ]
         values_BC: NDArray[np.float32] = torch.cat(parts).numpy()
         return values_BC
 

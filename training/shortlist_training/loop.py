@@ -1,8 +1,8 @@
 """One training loop for the families that learn by gradient, on pytorch-lightning.
 
-Progress, early stopping on the validation NDCG, checkpoints, TensorBoard logs. A run is a chain of *stages* (one call of
-`Loop.run` each). Everything random in an epoch is drawn from (seed, epoch), so a stage that was cut off and resumed at
-the end of its last whole epoch gives the same weights, bit for bit, as one that was not.
+Progress, early stopping on the validation NDCG, checkpoints, TensorBoard logs. A run is a chain of *stages* (one call
+of `Loop.run` each). Everything random in an epoch is drawn from (seed, epoch), so a stage that was cut off and resumed
+at the end of its last whole epoch gives the same weights, bit for bit, as one that was not.
 """
 
 import logging
@@ -47,37 +47,45 @@ def optimiser(module: nn.Module, schedule: Schedule, *, weight_decay: float) -> 
 class EpochBatches(Sampler[list[int]]):
     """Batches of positions, drawn anew each epoch from (seed, epoch); no batch mixes two groups.
 
-    The examples of group g are the `group_sizes[g]` positions behind those of the groups before it.
+    The examples of group g are the `group_sizes[g]` positions behind those of the groups before it. Large data is
+    sampled down to `examples_per_epoch`; small data is passed over until there are `min_batches`.
     """
 
     def __init__(
-        self, *, group_sizes: tuple[int, ...], batch_size: int, seed: int, examples_per_epoch: int | None = None
+        self,
+        *,
+        group_sizes: tuple[int, ...],
+        batch_size: int,
+        seed: int,
+        min_batches: int = 1,
+        examples_per_epoch: int | None = None,
     ) -> None:
         self.group_sizes = group_sizes
         self.batch_size = batch_size
         self.seed = seed
         total = sum(group_sizes)
-        self.share = min(1.0, (examples_per_epoch or total) / max(1, total))
+        share = min(1.0, (examples_per_epoch or total) / max(1, total))
+        self.kept_sizes = [math.ceil(size * share) for size in group_sizes]
+        self.batches_per_pass = sum(math.ceil(size / batch_size) for size in self.kept_sizes)
+        self.num_passes = math.ceil(min_batches / max(1, self.batches_per_pass))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
-    def _sizes(self) -> list[int]:
-        return [math.ceil(size * self.share) for size in self.group_sizes]
-
     def __len__(self) -> int:
-        return sum(math.ceil(size / self.batch_size) for size in self._sizes())
+        return self.num_passes * self.batches_per_pass
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = np.random.default_rng((self.seed, self.epoch))
         batches: list[list[int]] = []
-        start = 0
-        for size, kept in zip(self.group_sizes, self._sizes(), strict=True):
-            positions = start + generator.permutation(size)[:kept]
-            batches += [positions[i : i + self.batch_size].tolist() for i in range(0, kept, self.batch_size)]
-            start += size
+        for _ in range(self.num_passes):
+            start = 0
+            for size, kept in zip(self.group_sizes, self.kept_sizes, strict=True):
+                positions = start + generator.permutation(size)[:kept]
+                batches += [positions[i : i + self.batch_size].tolist() for i in range(0, kept, self.batch_size)]
+                start += size
         return iter([batches[i] for i in generator.permutation(len(batches))])
 
 
@@ -133,7 +141,7 @@ class Loop:
     ) -> None:
         """Train `training` in place.
 
-        With `patience` it ends with the weights of the best validation epoch, after so many epochs without a better one;
+        With `patience` it ends after so many epochs without a better one on validation, with the weights of the best;
         without, with those of the last epoch.
         """
         done = directory / _DONE
@@ -144,9 +152,7 @@ class Loop:
         checkpoints = _checkpoints(directory, by_validation=patience is not None)
         callbacks: list[Callback] = [_SeedEachEpoch(self.seed), checkpoints]
         if patience is not None:
-            callbacks.append(
-                EarlyStopping(VALIDATION_METRIC, mode="max", patience=patience, check_on_train_epoch_end=True)
-            )
+            callbacks.append(EarlyStopping(VALIDATION_METRIC, mode="max", patience=patience))
         callbacks.append(RichProgressBar() if self.console.is_terminal else _EpochLines(self.console, directory.name))
         last = directory / _LAST
         with _quiet():
@@ -200,6 +206,5 @@ class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
         super().__enter__()
         for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        warnings.filterwarnings(
-            "ignore", module=r"pytorch_lightning\.|lightning\.|lightning_fabric\.|torch\.|tensorboard\."
-        )
+        for package in ("pytorch_lightning", "lightning_fabric", "torch", "tensorboard"):
+            warnings.filterwarnings("ignore", module=rf"{package}\.")

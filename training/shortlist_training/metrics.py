@@ -27,22 +27,29 @@ def ndcg(hits_BK: NDArray[np.bool_], num_targets_B: NDArray[np.int64]) -> Floats
     """Discounted hits over the best possible sum."""
     discounts_K = 1 / np.log2(np.arange(hits_BK.shape[1]) + 2)
     best_K = np.cumsum(discounts_K)
-    return (hits_BK * discounts_K).sum(axis=1) / best_K[np.minimum(num_targets_B, len(best_K)) - 1]
+    found_B: Floats = (hits_BK * discounts_K).sum(axis=1)
+    possible_B: Floats = best_K[np.minimum(num_targets_B, len(best_K)) - 1]
+    return np.divide(found_B, possible_B)
 
 
 def recall(hits_BK: NDArray[np.bool_], num_targets_B: NDArray[np.int64]) -> Floats:
     """Share of the user's targets within the K places."""
-    return hits_BK.sum(axis=1) / num_targets_B
+    found_B: Floats = hits_BK.sum(axis=1, dtype=np.float64)
+    share_B: Floats = found_B / num_targets_B
+    return share_B
 
 
 def hit_rate(hits_BK: NDArray[np.bool_]) -> Floats:
     """1 where any target is within the K places."""
-    return hits_BK.any(axis=1).astype(np.float64)
+    hit_B: Floats = hits_BK.any(axis=1).astype(np.float64)
+    return hit_B
 
 
 def reciprocal_rank(hits_BK: NDArray[np.bool_]) -> Floats:
     """1 / place of the first hit, 0 without one."""
-    return np.where(hits_BK.any(axis=1), 1 / (hits_BK.argmax(axis=1) + 1), 0.0)
+    places_B = hits_BK.argmax(axis=1).astype(np.float64) + 1
+    reciprocal_B: Floats = np.where(hits_BK.any(axis=1), np.reciprocal(places_B), 0.0)
+    return reciprocal_B
 
 
 def coverage(rows_BK: NDArray[np.int64], num_items: int) -> float:

@@ -28,7 +28,7 @@ _ITEM_COLUMNS = ("item_id", "title", "price", "categories", "available", "popula
 
 
 class Draft:
-    """A package being written beside its place; `publish` renames it into place. A context manager: left early, it goes."""
+    """A package being written beside its place, which `publish` renames it to; left before that, it is removed."""
 
     def __init__(self, target: Path) -> None:
         refuse_unless_replaceable(target)
@@ -75,14 +75,14 @@ class Draft:
             "indices": similarities.indices.astype(np.int32),
             "data": similarities.data.astype(np.float32),
         }
-        self.add(f"neighbours/{name}.npz", "neighbours", lambda path: np.savez(path, **arrays))
+        self.add(f"neighbours/{name}.npz", "neighbours", lambda path: np.savez(path, allow_pickle=False, **arrays))
 
     def set_popularity(self, popularity_N: NDArray[np.float64]) -> None:
         """Give the column `popularity` of items.parquet."""
         self._popularity_N = popularity_N
 
     def add_items(self, items: pl.DataFrame) -> None:
-        """Write items.parquet from the catalogue: sorted by item_id, with categories as lists and numeric attributes."""
+        """Write items.parquet: sorted by item_id like the catalogue, categories as lists, numeric attributes."""
         assert self._popularity_N is not None
         attributes = [n for n, dtype in items.schema.items() if dtype == pl.Float64 and n not in _ITEM_COLUMNS]
         table = items.select(

@@ -48,6 +48,7 @@ class TwoTowerSettings:
         max_epochs, patience: of the first fit, stopped early on the full-ranking NDCG@10 of the window behind it.
         refit_epochs, refit_learning_rate: of each later fit, which goes on from the one before.
         examples_per_epoch, max_examples: larger data is sampled per epoch; the most recent examples are kept.
+        min_batches_per_epoch: an epoch passes over small data as often as that takes.
         max_targets: of one example.
         full_softmax_items: up to so many items the softmax is full, beyond it `num_negatives` are sampled with a logQ
             correction.
@@ -67,6 +68,7 @@ class TwoTowerSettings:
     refit_epochs: int = 4
     refit_learning_rate: float = 2e-3
     examples_per_epoch: int = 20_000
+    min_batches_per_epoch: int = 12
     max_examples: int = 300_000
     max_targets: int = 32
     full_softmax_items: int = 6_000
@@ -95,19 +97,23 @@ class RankerSettings:
     patience: int = 2
     candidates_per_user: int = 60
     max_users_per_window: int = 4_000
+    min_batches_per_epoch: int = 25
     listwise_share: float = 0.7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """Everything that `fit.train` needs besides data and seed."""
+    """Everything that `fit.train` needs besides data and seed.
+
+    One thread of PyTorch: these models are small, and a second thread mostly waits for the first.
+    """
 
     name: str
     max_history: int = 50
     num_candidates: int = 200
     cutoff: int = 10
     max_validation_users: int = 3_000
-    num_threads: int = 2
+    num_threads: int = 1
     popular: PopularSettings = field(default_factory=PopularSettings)
     item_neighbours: ItemNeighboursSettings = field(default_factory=ItemNeighboursSettings)
     two_tower: TwoTowerSettings = field(default_factory=TwoTowerSettings)

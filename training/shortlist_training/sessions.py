@@ -1,4 +1,4 @@
-"""The exported graphs under onnxruntime, in fixed shapes like in the server, so that nobody's answer depends on a batch.
+"""The exported graphs under onnxruntime, in fixed shapes as in the server: no answer depends on the rest of a batch.
 
 B users, L history positions, C candidates, S sources, D dimensions.
 """

@@ -45,7 +45,7 @@ class Histories(NamedTuple):
 
 
 def histories_before(dataset: Dataset, cut: int, num_known: int | None = None) -> Histories:
-    """Every user's history before `cut`: dislikes left out, and rows from `num_known` on; not yet cut to max_history."""
+    """Every user's history before `cut`: dislikes left out, rows from `num_known` on too; of any length."""
     events = np.arange(dataset.until(cut))
     events = events[dataset.types[: len(events)] != DISLIKE]
     if num_known is not None:

@@ -74,8 +74,8 @@ def task_in(
 ) -> Task:
     """Users with a history item before the window and a new target item in it, by position.
 
-    With `max_users` at most so many of them, drawn with `seed`. Of `num_known` items only the first ones can be offered:
-    the others stand in no history, but whoever took one of them was not offered it, so they stay targets.
+    With `max_users` at most so many of them, drawn with `seed`. With `num_known`, rows from there on cannot be offered:
+    they stand in no history, but they stay targets, which are missed.
     """
     histories = histories_before(dataset, window.start, num_known)
     targets = new_items_in(dataset, window)

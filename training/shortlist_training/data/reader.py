@@ -1,10 +1,11 @@
 """A data directory to a checked events table and items table.
 
-| files | layout |
-|---|---|
-| `events.{csv,csv.gz,parquet}` | user_id, item_id, timestamp; optional type, value; further columns are context, which no model reads yet |
-| `items.{csv,csv.gz,parquet}` (optional) | item_id; optional title, text, tags, categories, image, price, available, further numeric attributes |
-| `u.data` + `u.item`, `ratings.dat` + `movies.dat`, `ratings.csv` + `movies.csv` (.gz too) | MovieLens: ratings become events of type "rating" |
+- `events.{csv,csv.gz,parquet}`: user_id, item_id, timestamp; optional type, value. Further columns are context, which
+  no model reads yet.
+- `items.{csv,csv.gz,parquet}`, optional: item_id; optional title, text, tags, categories, image, price, available and
+  further numeric attributes.
+- MovieLens: `u.data` + `u.item`, `ratings.dat` + `movies.dat`, `ratings.csv` + `movies.csv` (.gz too); ratings become
+  events of type "rating".
 
 A timestamp is a whole number of seconds since the epoch or an ISO 8601 date or time (UTC unless it names an offset).
 Tags and categories hold several values joined by '|'.
@@ -22,6 +23,8 @@ from shortlist_training.data.rejects import Rejects
 from shortlist_training.data.tables import Layout, read_chunks
 from shortlist_training.errors import InputError
 
+_PLAIN = Layout()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Format:
@@ -30,8 +33,8 @@ class _Format:
     events: str
     items: str
     endings: tuple[str, ...]
-    events_layout: Layout = Layout()
-    items_layout: Layout = Layout()
+    events_layout: Layout = _PLAIN
+    items_layout: Layout = _PLAIN
     event_type: str = "purchase"
 
 
@@ -119,9 +122,7 @@ def _find_events(directory: Path) -> tuple[Path, _Format]:
         if (directory / f"{layout.events}{ending}").is_file()
     ]
     if not found:
-        raise InputError(
-            f"{directory}: no events file (events.csv, events.csv.gz, events.parquet, or MovieLens' ratings)"
-        )
+        raise InputError(f"{directory}: no events.csv, events.csv.gz, events.parquet, nor ratings of MovieLens")
     if len(found) > 1:
         raise InputError(f"{directory}: several events files ({', '.join(path.name for path, _ in found)}); keep one")
     return found[0]

@@ -27,8 +27,8 @@ class Window:
 class GlobalTime:
     """How numbers come about; stored with every metric.
 
-    Training sees events before `validation_start` (while choosing) or `test_start` (the package); a user's query history
-    is everything before the window. Users count who have a history item before the window and a new item in it.
+    Training sees events before `validation_start` (while choosing) or `test_start` (the package); a user's query
+    history is everything before the window. Users count who have a history item before it and a new item in it.
 
     Attributes:
         measured_by: "time" when the windows are tenths of the time span, "events" when tenths of the events.
@@ -100,8 +100,8 @@ def global_time(dataset: Dataset, *, cutoff: int = 10, seed: int = 0) -> GlobalT
 def windows_before_test(dataset: Dataset, protocol: GlobalTime, count: int) -> list[Window]:
     """Up to `count` windows that end at the test period, oldest first; the last one is validation.
 
-    Each is a tenth, of the time or of the events as the protocol measures it; at least half of that measure stays before
-    the first one.
+    Each is a tenth, of the time or of the events as the protocol measures it; at least half of that measure stays
+    before the first one.
     """
     if protocol.measured_by == "time":
         width = protocol.test_start - protocol.validation_start
@@ -113,11 +113,6 @@ def windows_before_test(dataset: Dataset, protocol: GlobalTime, count: int) -> l
         earliest = int(np.quantile(dataset.timestamps, 0.5, method="higher"))
     kept = sorted({start for start in starts if start >= earliest} | {protocol.validation_start})
     ends = [*kept[1:], protocol.test_start]
-    return [
-        Window(
-            name=protocol.validation.name if end == protocol.test_start else f"before-{len(kept) - 1 - i}",
-            start=start,
-            end=end,
-        )
-        for i, (start, end) in enumerate(zip(kept, ends, strict=True))
-    ]
+    names = [*(f"before-{back}" for back in range(len(kept) - 1, 0, -1)), protocol.validation.name]
+    parts = zip(names, kept, ends, strict=True)
+    return [Window(name=name, start=start, end=end) for name, start, end in parts]

@@ -61,7 +61,8 @@ def decayed_counts(dataset: Dataset, cut: int, half_life_s: float) -> NDArray[np
     kept = dataset.types[:until] != DISLIKE
     ages = cut - dataset.timestamps[:until][kept]
     weights = np.exp2(-ages / half_life_s)
-    return np.bincount(dataset.rows[:until][kept], weights=weights, minlength=dataset.num_items)
+    counts_N = np.bincount(dataset.rows[:until][kept], weights=weights, minlength=dataset.num_items)
+    return counts_N.astype(np.float64)
 
 
 def choose_half_life(dataset: Dataset, task: Task, span_s: int, settings: PopularSettings, cutoff: int) -> float:

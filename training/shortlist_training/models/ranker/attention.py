@@ -4,6 +4,8 @@ B requests, C candidates, L history positions, S sources, F item features, H hea
 Every candidate is treated on its own: its probability does not depend on which others stand beside it.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,8 @@ from shortlist_training.models.ranker.features import NUM_ITEM_FEATURES, ItemTab
 from shortlist_training.recipes import RankerSettings
 
 _MASKED = -1e9
+_START_SCALE = 1.0
+_START_BIAS = -3.0  # most candidates are misses
 _NUM_POOLED = 3  # cosine of the vectors, cosine of the texts, log age
 
 
@@ -101,6 +105,15 @@ class RankerGraph(nn.Module):
         """Standardise by the mean and deviation of these inputs."""
         self.mean_X.copy_(inputs_NX.mean(dim=0))
         self.deviation_X.copy_(inputs_NX.std(dim=0).clamp(min=1e-3))
+
+    @torch.no_grad()
+    def start_from(self, weights: Sequence[float]) -> None:
+        """Begin with the weighted sum of the standardised scores, so that little is lost where little can be learned."""
+        last = self.perceptron[-1]
+        for parameter in (*self.linear.parameters(), *last.parameters()):
+            parameter.zero_()
+        self.linear.weight[0, : len(weights)] = _START_SCALE * torch.tensor(weights)
+        self.linear.bias.fill_(_START_BIAS)
 
     def forward(
         self,

@@ -1,7 +1,7 @@
 """What the ranker knows of each item at a cut.
 
-N items, D dimensions, F item features. Row 0 of each table is padding, as in `history.items`. The tables are exchanged at
-every cut while the ranker's weights stay, so only what does not depend on the basis of the vectors may be used: cosines.
+N items, D dimensions, F item features. Row 0 of each table is padding, as in `history.items`. The tables are exchanged
+at every cut while the ranker's weights stay, so it uses only what does not depend on the basis of the vectors: cosines.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 B users, C candidates, S sources.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +33,28 @@ class Ranker:
         return ExportedRanker(self.graph, tables, self.slope, self.intercept).eval()
 
 
-def fit(windows: list[Stacked], validation: Stacked, recipe: Recipe, loop: Loop, directory: Path) -> Ranker:
-    """Learn from the users of `windows`, stop early and calibrate on those of `validation`."""
+def fit(
+    windows: list[Stacked],
+    validation: Stacked,
+    weights: Sequence[float],
+    recipe: Recipe,
+    loop: Loop,
+    directory: Path,
+) -> Ranker:
+    """Learn from the users of `windows`, stop early and calibrate on those of `validation`.
+
+    It starts out from the order of the fusion, whose `weights` of the sources it is given.
+    """
     settings = recipe.ranker
     torch.manual_seed(loop.seed)
     graph = RankerGraph(recipe.max_history, validation.scores_BCS.shape[2], settings)
     _set_units(graph, windows)
+    graph.start_from(weights)
     batches = EpochBatches(
-        group_sizes=tuple(len(window) for window in windows), batch_size=settings.batch_size, seed=loop.seed
+        group_sizes=tuple(len(window) for window in windows),
+        batch_size=settings.batch_size,
+        seed=loop.seed,
+        min_batches=settings.min_batches_per_epoch,
     )
     schedule = Schedule(learning_rate=settings.learning_rate, num_steps=len(batches) * settings.max_epochs)
     training = RankerTraining(graph, settings, schedule, windows, validation, recipe.cutoff)
@@ -74,6 +89,8 @@ def _set_units(graph: RankerGraph, windows: list[Stacked]) -> None:
     scores = torch.cat([window.scores_BCS[window.candidates_BC > 0] for window in windows])
     graph.score_unit_S.copy_(scores.square().mean(dim=0).sqrt().clamp(min=1e-6))
     parts = [
-        window.inputs(graph, positions) for window in windows for positions in torch.arange(len(window)).split(64)[:4]
+        window.inputs(graph, positions)
+        for window in windows
+        for positions in torch.split(torch.arange(len(window)), 64)[:4]
     ]
     graph.set_scale(torch.cat(parts))

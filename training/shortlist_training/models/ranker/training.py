@@ -59,7 +59,7 @@ class RankerTraining(lightning.LightningModule):
         return loss
 
     def _shown(self, candidates_BC: Tensor, labels_BC: Tensor) -> Tensor:
-        """Columns (B, candidates_per_user) of the candidates of this step: hits first, the rest by chance, no padding."""
+        """Columns (B, candidates_per_user) of this step: hits first, the rest by chance, padding last."""
         priority_BC = torch.rand(labels_BC.shape) + labels_BC - 2.0 * (candidates_BC == 0)
         count = min(self.settings.candidates_per_user, labels_BC.shape[1])
         return priority_BC.topk(count, dim=1).indices
@@ -79,7 +79,7 @@ class RankerTraining(lightning.LightningModule):
 def score_all(graph: RankerGraph, window: Stacked) -> NDArray[np.float32]:
     """Logits (B, C) of all candidates of all users of a window."""
     graph.eval()
-    parts = [window.logits(graph, positions) for positions in torch.arange(len(window)).split(64)]
+    parts = [window.logits(graph, positions) for positions in torch.split(torch.arange(len(window)), 64)]
     logits_BC: NDArray[np.float32] = torch.cat(parts).numpy()
     return logits_BC
 
@@ -109,7 +109,7 @@ def calibrate(window: Stacked, logits_BC: NDArray[np.float32]) -> tuple[float, f
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
 
-    solver.step(loss)
+    solver.step(loss)  # type: ignore[no-untyped-call]
     slope, intercept = parameters.tolist()
     # A slope of 0 or less would turn the order round; such a window says nothing about the scale.
     return (slope, intercept) if slope > 0.05 else (1.0, intercept)

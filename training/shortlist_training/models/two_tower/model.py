@@ -102,6 +102,7 @@ def fit(
         group_sizes=(len(examples.times_X),),
         batch_size=settings.batch_size,
         examples_per_epoch=settings.examples_per_epoch,
+        min_batches=settings.min_batches_per_epoch,
         seed=loop.seed,
     )
     schedule = Schedule(

@@ -17,7 +17,7 @@ _MASKED = -1e9
 
 
 class ItemTower(nn.Module):
-    """Id embedding plus text: the weighted sum of token embeddings (padded, so that it exports). Id dropout in training.
+    """Id embedding plus text: the weighted sum of padded token embeddings. Training drops some ids.
 
     An item without any event before the cut keeps the text part only (`known` is 0), and the mean bias.
     """
@@ -56,8 +56,8 @@ class ItemTower(nn.Module):
             dropped_C = (torch.rand(len(rows_C)) < self.id_dropout) & has_text_C
             keep_C = keep_C * ~dropped_C
         vectors_CD = self.ids(rows_C) * keep_C.unsqueeze(1) + self.text(rows_C)
-        bias_C = functional.pad(self._bias(rows_C).unsqueeze(1), (vectors_CD.shape[1] - 1, 0))
-        return vectors_CD + bias_C
+        bias_CD = functional.pad(self._bias(rows_C).unsqueeze(1), (vectors_CD.shape[1] - 1, 0))
+        return torch.add(vectors_CD, bias_CD)
 
     def _bias(self, rows_C: Tensor) -> Tensor:
         known_C = self.known_N[rows_C] > 0

@@ -32,7 +32,7 @@ class Towers(nn.Module):
     def item_vectors(self) -> NDArray[np.float32]:
         """float32 (N, D) of the whole catalogue, without dropout."""
         self.eval()
-        chunks = torch.arange(self.items.ids.num_embeddings).split(4096)
+        chunks = torch.split(torch.arange(self.items.ids.num_embeddings), 4096)
         vectors_ND: NDArray[np.float32] = torch.cat([self.items(chunk) for chunk in chunks]).numpy()
         return vectors_ND
 
@@ -75,9 +75,9 @@ class TwoTowerTraining(lightning.LightningModule):
         table_RD = functional.pad(vectors_RD, (0, 0, 1, 0))
         positions_BL = torch.where(histories_BL > 0, torch.searchsorted(rows_R, histories_BL - 1) + 1, 0)
         users_BD = self.towers.users(functional.embedding(positions_BL, table_RD), histories_BL > 0)
-        return users_BD, vectors_RD if self.full else functional.embedding(
-            torch.searchsorted(rows_R, rows_C), vectors_RD
-        )
+        if self.full:
+            return users_BD, vectors_RD
+        return users_BD, functional.embedding(torch.searchsorted(rows_R, rows_C), vectors_RD)
 
     def _softmax_rows(self, targets_X: Tensor) -> tuple[Tensor, Tensor]:
         """Sorted rows (C,) of the softmax and the log probability (C,) with which each came to be among them."""
