@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -155,6 +156,16 @@ def test_export_returns_every_event_by_user_moment_and_arrival(store: Store, bat
     assert values == [2.0, 0.0, 1.0]
 
 
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Threads hand over the interpreter fifty times as often: more interleavings in less time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("quick_switches")
 def test_readers_and_writers_share_a_store_that_must_grow(store: Store) -> None:
     written: list[int] = []
     torn: list[Profile] = []
