@@ -1,7 +1,6 @@
 """`shortlist demo`: the whole way from data to recommendations, each step a command that you could type."""
 
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -34,7 +33,6 @@ def demo(
     started = time.monotonic()
     data, package, state = (str(directory / name) for name in ("data", "package", "state"))
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(state, ignore_errors=True)
 
     step(console, "1/6  Real purchases of a UK gift shop, built in", "data", "copy", "online-retail", data)
     step(console, "2/6  Train and export to ONNX", "train", "--recipe", "hybrid", "--data", data, "--out", package)
