@@ -95,11 +95,18 @@ def _read(batch: Batch, store: Store | None) -> list[Profile]:
         return recorded
     try:
         profiles = store.profiles([batch.queries[request].user_id for request in named])
-    except StateError as error:
-        log.exception("profiles could not be read", num_users=len(named))
-        for request in named:
-            batch.degrade(request, stage=STAGE_PROFILE, reason=DEGRADATION_REASON_STATE_UNAVAILABLE, detail=str(error))
-        return recorded
+    except StateError:
+        profiles = [_read_alone(batch, request, store) for request in named]
     for request, stored in zip(named, profiles, strict=True):
         recorded[request] = stored
     return recorded
+
+
+def _read_alone(batch: Batch, request: int, store: Store) -> Profile:
+    """One user's profile: a record that cannot be read costs no other user of the batch theirs."""
+    try:
+        return store.profiles([batch.queries[request].user_id])[0]
+    except StateError as error:
+        log.exception("a profile could not be read")
+        batch.degrade(request, stage=STAGE_PROFILE, reason=DEGRADATION_REASON_STATE_UNAVAILABLE, detail=str(error))
+        return EMPTY_PROFILE

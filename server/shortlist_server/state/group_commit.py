@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
@@ -23,7 +24,7 @@ class _Waiting(NamedTuple):
 class GroupCommit:
     """One thread that writes to the store. A batch whose caller has gone before its turn is not written.
 
-    A group that the store refuses is refused to each of its waiters; none of it was recorded.
+    Of a group that the store refuses, each batch is tried alone, so that one which cannot be written costs no other.
     """
 
     def __init__(self, store: Store, max_waiting_events: int = 100_000) -> None:
@@ -87,18 +88,21 @@ class GroupCommit:
 
     def _write(self, group: list[_Waiting]) -> None:
         wanted = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
-        failure: Exception | None = None
-        counts: list[int] = []
-        try:
-            if wanted:
-                counts = self._store.append_all([waiting.batch for waiting in wanted])
-        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault, and the waiters must hear of it
-            failure = error
+        outcomes = self._append([waiting.batch for waiting in wanted])
         # Before the answers, so that a caller who has one finds its place in the queue free again.
         with self._lock:
             self._num_waiting_events -= sum(len(waiting.batch) for waiting in group)
-        for position, waiting in enumerate(wanted):
-            if failure is not None:
-                waiting.answer.set_exception(failure)
+        for waiting, outcome in zip(wanted, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                waiting.answer.set_exception(outcome)
             else:
-                waiting.answer.set_result(counts[position])
+                waiting.answer.set_result(outcome)
+
+    def _append(self, batches: list[EventBatch]) -> Sequence[int | Exception]:
+        """How many events of each batch were new, or why it was not written."""
+        try:
+            return self._store.append_all(batches) if batches else []
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any fault, and the waiters must hear of it
+            if len(batches) == 1:
+                return [error]
+        return [outcome for batch in batches for outcome in self._append([batch])]

@@ -41,12 +41,15 @@ class LmdbStore:
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o750)
             self._env = lmdb.open(str(path), map_size=map_bytes, max_dbs=2, max_readers=_MAX_READERS, mode=0o640)
+            is_short = self._fill_up()
             self._events = self._env.open_db(b"events")
             self._profiles = self._env.open_db(b"profiles")
             self._env.reader_check()
             _sync_directory(path)
         except (OSError, lmdb.Error) as error:
             raise StateError(f"{path}: {error}") from error
+        if is_short:
+            self._read_all()
 
     def append(self, batch: EventBatch) -> int:
         """See `Store.append`."""
@@ -97,6 +100,35 @@ class LmdbStore:
         """See `Store.close`."""
         with self._gate.exclusive():
             self._env.close()
+
+    def _fill_up(self) -> bool:
+        """Give the file the length of the database in it, with zeros; says whether it was shorter.
+
+        Reading a page beyond the end of a file kills the process. A sound file may lack pages at its end, but none
+        that is in use; a truncated one lacks some that are.
+        """
+        num_bytes = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        with (self._path / "data.mdb").open("r+b") as file:
+            is_short = os.fstat(file.fileno()).st_size < num_bytes
+            if is_short:
+                os.posix_fallocate(file.fileno(), 0, num_bytes)  # never shortens what another process has lengthened
+        return is_short
+
+    def _read_all(self) -> None:
+        """Meet every page in use. Raises StateError when one is damaged; then the store is closed."""
+        try:
+            for _ in self.export():
+                pass
+
+            def read() -> None:
+                with self._env.begin(db=self._profiles) as transaction, transaction.cursor() as cursor:
+                    for _, record in cursor:
+                        records.read_profile(record)
+
+            self._in_map(read)
+        except StateError as error:
+            self.close()
+            raise StateError(f"{self._path}: data.mdb is cut short and lacks pages in use: {error}") from error
 
     def _write(self, transaction: lmdb.Transaction[bytes], batch: EventBatch) -> int:
         positions_of: defaultdict[str, list[int]] = defaultdict(list)

@@ -77,13 +77,19 @@ def num_arrivals(record: bytes | None) -> int:
 
 
 def read_profile(record: bytes | None) -> Profile:
-    """The profile in this record; its arrays look into the record, nothing is copied but the ids."""
+    """The profile in this record; its arrays look into the record, nothing is copied but the ids. StateError for a
+    damaged one.
+    """
     if record is None:
         return EMPTY_PROFILE
     count, _ = _read_header(record)
     end_of_types = _HEADER.size + 9 * count
+    try:
+        item_ids = [item.decode() for item in record[end_of_types:].split(_SEPARATOR)]
+    except UnicodeDecodeError:
+        raise StateError("profile record with an id that is not UTF-8 is damaged") from None
     return Profile(
-        [item.decode() for item in record[end_of_types:].split(_SEPARATOR)],
+        item_ids,
         np.frombuffer(record, _TIMESTAMPS, count, _HEADER.size),
         np.frombuffer(record, np.uint8, count, _HEADER.size + 8 * count),
     )
@@ -130,7 +136,13 @@ def _pack_profile(entries: Sequence[tuple[int, int, int, bytes]], arrivals: int)
 
 
 def _read_header(record: bytes) -> tuple[int, int]:
+    """The number of entries and of arrivals; StateError unless the record is of this version and holds its entries."""
+    if len(record) < _HEADER.size:
+        raise StateError(f"profile record of {len(record)} bytes is damaged")
     version, count, arrivals = _HEADER.unpack_from(record)
     if version != _VERSION:
         raise StateError(f"profile record of version {version}, this server reads {_VERSION}")
+    end_of_types = _HEADER.size + 9 * count
+    if record.count(_SEPARATOR, end_of_types) + 1 != count or len(record) < end_of_types + 2 * count - 1:
+        raise StateError(f"profile record of {len(record)} bytes for {count} entries is damaged")
     return count, arrivals

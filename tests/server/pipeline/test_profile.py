@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import lmdb
 import numpy as np
 
 from shortlist.v1.history_pb2 import EVENT_TYPE_DISLIKE, EVENT_TYPE_PURCHASE, EVENT_TYPE_VIEW, EventType, History
@@ -103,3 +105,21 @@ def test_a_store_that_cannot_be_read_costs_the_recorded_events_only(package: Pac
     profiles = profile(batch, store=store, catalog=package.catalog, max_history=10)
     assert rows_of(profiles) == [9]
     assert [one.detail != "" for one in batch.degraded[0]] == [True]
+
+
+def test_a_profile_that_cannot_be_read_costs_its_user_only(package: Package, tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path)
+    record(store, ("item-001", 5, EVENT_TYPE_VIEW))
+    store.close()
+    with lmdb.open(str(tmp_path), max_dbs=2) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"bob", b"damaged", db=environment.open_db(b"profiles", txn=transaction))
+    store = LmdbStore(tmp_path)
+    queries = decode([RecommendRequest(user_id=user_id) for user_id in ("bob", "ann")], Defaults.of(package))
+    bob, ann = queries
+    assert isinstance(bob, Query)
+    assert isinstance(ann, Query)
+    batch = Batch((bob, ann), (UNLIMITED, UNLIMITED))
+    profiles = profile(batch, store=store, catalog=package.catalog, max_history=10)
+    assert profiles.cold_B.tolist() == [True, False]
+    assert [len(degraded) for degraded in batch.degraded] == [1, 0]
+    store.close()

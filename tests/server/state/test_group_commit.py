@@ -138,3 +138,32 @@ def test_a_store_that_fails_tells_every_waiter(tmp_path: Path) -> None:
 
     assert [type(answer) for answer in asyncio.run(scenario())] == [StateError, StateError, StateError]
     commit.close()
+
+
+class PickyStore(GatedStore):
+    """Refuses whatever comes with a batch of item "bad", as a store does that cannot write it."""
+
+    def append_all(self, batches: Sequence[EventBatch]) -> list[int]:
+        if any("bad" in batch.item_ids for batch in batches):
+            self.groups.append(len(batches))
+            raise StateError("no room for it")
+        return super().append_all(batches)
+
+
+def test_a_batch_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+    store = PickyStore(tmp_path)
+    commit = GroupCommit(store)
+
+    async def scenario() -> list[BaseException | int]:
+        first = await begin(commit, store, event("a"))
+        others = [asyncio.create_task(commit.append(event(item))) for item in ("b", "bad", "c")]
+        await asyncio.sleep(0)
+        store.let_go.set()
+        return list(await asyncio.gather(first, *others, return_exceptions=True))
+
+    answers = asyncio.run(scenario())
+    assert [answer for answer in answers if not isinstance(answer, StateError)] == [1, 1, 1]
+    assert store.groups == [1, 3, 1, 1, 1]
+    assert store.count_events() == 3
+    commit.close()
+    store.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -42,7 +44,8 @@ def batch(user: str, numbers: Iterable[int]) -> EventBatch:
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", PRELUDE + script, *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 APPEND_FOREVER = """
@@ -136,3 +139,55 @@ def test_a_file_that_is_no_database_is_a_state_error(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").write_bytes(b"not a database" * 1000)
     with pytest.raises(StateError, match=str(tmp_path)):
         LmdbStore(tmp_path)
+
+
+def test_a_file_cut_short_is_a_state_error_and_no_crash(tmp_path: Path) -> None:
+    start('store.append(batch("u", range(20_000)))', str(tmp_path)).communicate()
+    file = tmp_path / "data.mdb"
+    os.truncate(file, file.stat().st_size // 2)
+    process = start("", str(tmp_path))
+    assert process.stderr is not None
+    refusal = process.stderr.read().splitlines()[-1]
+    process.communicate()
+    assert process.returncode == 1
+    assert refusal.startswith(f"shortlist_server.errors.StateError: {tmp_path}: ")
+
+
+def test_a_file_that_lacks_only_unused_pages_is_sound(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path)
+    store.append(batch("u", range(100)))
+    store.close()
+    with lmdb.open(str(tmp_path), max_dbs=2) as environment:
+        events = environment.open_db(b"events")
+        with environment.begin(write=True) as transaction:
+            transaction.put(b"long", b"x" * 2**20, db=events)
+        with environment.begin(write=True) as transaction:
+            transaction.delete(b"long", db=events)
+    store = LmdbStore(tmp_path)
+    for number in range(100, 104):  # moves what is in use to the pages that became free
+        store.append(batch("u", [number]))
+    store.close()
+    file = tmp_path / "data.mdb"
+    size = file.stat().st_size
+    os.truncate(file, size - 2**19)
+    store = LmdbStore(tmp_path)
+    assert file.stat().st_size == size
+    assert store.count_events() == 104
+    assert store.append(batch("u", range(1000))) == 896
+    store.close()
+
+
+@pytest.mark.parametrize("record", [b"\x01", b"\x01\0\0\0\xff\xff\xff\x7f" + bytes(8), b"\x02" + bytes(40)])
+def test_a_damaged_profile_costs_its_user_only(tmp_path: Path, record: bytes) -> None:
+    store = LmdbStore(tmp_path)
+    store.append(batch("well", range(3)))
+    store.close()
+    with lmdb.open(str(tmp_path), max_dbs=2) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"ill", record, db=environment.open_db(b"profiles", txn=transaction))
+    store = LmdbStore(tmp_path)
+    for refused in (lambda: store.profiles(["ill"]), lambda: store.append(batch("ill", range(3)))):
+        with pytest.raises(StateError, match="profile record"):
+            refused()
+    assert len(store.profiles(["well"])[0].item_ids) == 3
+    assert store.count_events() == 3
+    store.close()
