@@ -7,14 +7,18 @@ Only the leading axis is fixed here; the caller fixes the others (the pipeline p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import onnxruntime
 import structlog
 from numpy.typing import NDArray
+
+# It writes an id of the machine into the home directory, and sends what it counts away, from the moment of its import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 from shortlist_server.errors import PackageError
 from shortlist_server.inference.batch_check import first_disturbed_output, probe_inputs

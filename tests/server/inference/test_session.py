@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -254,3 +257,10 @@ def test_a_graph_cannot_read_weights_from_outside_its_folder(tmp_path: Path) -> 
     (tmp_path / "inside/model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(PackageError):
         OnnxModel(tmp_path / "inside/model.onnx", spec(), ROWS_PER_RUN)
+
+
+def test_onnxruntime_keeps_and_sends_no_record_of_its_use(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", "import shortlist_server.inference"], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
