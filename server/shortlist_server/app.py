@@ -139,14 +139,13 @@ async def serve_one(
         health = _register(server, app)
         port = _listen(server, settings)
         await server.start()
-        await health.serving()
         if stop is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         ready(f"serving {app.package.manifest.package_id} on {_address(settings.host, port)}")
         await stopping.wait()
         log.info("draining", seconds=settings.drain_seconds)
-        await health.draining()
+        health.draining()
         await server.stop(settings.drain_seconds)
     finally:
         app.close()

@@ -19,8 +19,6 @@ Context = aio.ServicerContext[Any, Any]
 Parse = Callable[[Any], Any]
 Behaviour = Callable[[Any, Context], Any]
 
-OWN_SERVICES = "/shortlist."
-
 
 class ErrorInterceptor(aio.ServerInterceptor):
     """Turns exceptions of handlers into statuses."""
@@ -32,9 +30,7 @@ class ErrorInterceptor(aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[RequestT, ResponseT] | None:
         """Wrap the handler of one call; None means that there is no such method, which gRPC answers itself."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(OWN_SERVICES):
-            return handler
-        return _wrapped(handler, handler_call_details.method)
+        return None if handler is None else _wrapped(handler, handler_call_details.method)
 
 
 def _wrapped(handler: grpc.RpcMethodHandler[Any, Any], method: str) -> grpc.RpcMethodHandler[Any, Any]:

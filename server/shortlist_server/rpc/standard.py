@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+Context = aio.ServicerContext[Any, Any]
 
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 
 
-class Health:
-    """grpc.health.v1 for the server as a whole and for each of its services."""
+class Health(health_pb2_grpc.HealthServicer):
+    """grpc.health.v1 for the server as a whole and for each of its services, all of which serve until it drains.
+
+    Unlike that of grpc_health, `Watch` ends with the last word it can say, so that no watcher holds up the end.
+    """
 
     def __init__(self, server: aio.Server, services: Sequence[str]) -> None:
-        self._services = ("", *services)
-        self._servicer = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        self._services = frozenset(("", *services))
+        self._draining = asyncio.Event()
+        health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
-    async def serving(self) -> None:
-        """Everything answers."""
-        for service in self._services:
-            await self._servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
-
-    async def draining(self) -> None:
+    def draining(self) -> None:
         """Nothing new, please; this cannot be taken back."""
-        await self._servicer.enter_graceful_shutdown()
+        self._draining.set()
+
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
+        """The status now; NOT_FOUND for a service that this server does not have."""
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return self._status_of(request.service)
+
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
+        """The status now, and NOT_SERVING before the server goes."""
+        told = self._status_of(request.service)
+        yield told
+        await self._draining.wait()
+        last = self._status_of(request.service)
+        if last != told:
+            yield last
+
+    def _status_of(self, service: str) -> HealthCheckResponse:
+        if service not in self._services:
+            return HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
+        drains = self._draining.is_set()
+        return HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING if drains else HealthCheckResponse.SERVING)
 
 
 def add_reflection(server: aio.Server, services: Sequence[str]) -> None:

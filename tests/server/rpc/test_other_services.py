@@ -35,6 +35,22 @@ def test_health_does_not_know_other_services(channel: grpc.Channel) -> None:
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        "grpc.health.v1.Health/Check",
+        "grpc.health.v1.Health/Watch",
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+def test_bytes_that_are_no_message_are_the_callers_fault(method: str, channel: grpc.Channel) -> None:
+    call: Any = channel.unary_unary(f"/{method}")
+    with pytest.raises(grpc.RpcError) as refused:
+        call(b"\xff\xff", timeout=30)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 def test_reflection_lists_the_services_and_describes_them(version: str, channel: grpc.Channel) -> None:
     call = channel.stream_stream(
