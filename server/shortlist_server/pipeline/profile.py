@@ -96,6 +96,7 @@ def _read(batch: Batch, store: Store | None) -> list[Profile]:
     try:
         profiles = store.profiles([batch.queries[request].user_id for request in named])
     except StateError:
+        log.exception("profiles could not be read together, reading one by one", num_users=len(named))
         profiles = [_read_alone(batch, request, store) for request in named]
     for request, stored in zip(named, profiles, strict=True):
         recorded[request] = stored
@@ -107,6 +108,5 @@ def _read_alone(batch: Batch, request: int, store: Store) -> Profile:
     try:
         return store.profiles([batch.queries[request].user_id])[0]
     except StateError as error:
-        log.exception("a profile could not be read")
         batch.degrade(request, stage=STAGE_PROFILE, reason=DEGRADATION_REASON_STATE_UNAVAILABLE, detail=str(error))
         return EMPTY_PROFILE
