@@ -14,7 +14,7 @@ import asyncio
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -70,9 +70,9 @@ class Door:
         self._max_batch_rows = max_batch_rows
         self._max_queued_rows = max_queued_rows
         self._queue: deque[_Waiting] = deque()
-        self._queued_rows = 0
+        self._queued_rows: Counter[Lane[Any, Any]] = Counter()
         self._busy: set[Lane[Any, Any]] = set()
-        self._row_cost_s = 0.0
+        self._row_cost_s: dict[Lane[Any, Any], float] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._workers = [
@@ -95,7 +95,7 @@ class Door:
         with self._changed:
             self._admit(lane, deadline, num_rows)
             self._queue.append(_Waiting(lane, request, deadline, num_rows, future, loop))
-            self._queued_rows += num_rows
+            self._queued_rows[lane] += num_rows
             self._changed.notify()
         return await future
 
@@ -108,11 +108,12 @@ class Door:
             worker.join()
 
     def _admit(self, lane: Lane[Any, Any], deadline: Deadline, num_rows: int) -> None:
-        queue_s = self._queued_rows * self._row_cost_s / len(self._workers)
+        queue_s = self._queued_rows[lane] * self._row_cost_s.get(lane, 0.0)
+        queued_rows = self._queued_rows.total()
         if self._closing:
             raise Overloaded("the server is shutting down", retry_after_s=1.0)
-        if self._queue and self._queued_rows + num_rows > self._max_queued_rows:
-            raise Overloaded(f"{self._queued_rows} requests wait already", retry_after_s=max(queue_s, LEAST_RETRY_S))
+        if self._queue and queued_rows + num_rows > self._max_queued_rows:
+            raise Overloaded(f"{queued_rows} requests wait already", retry_after_s=max(queue_s, LEAST_RETRY_S))
         remaining_s = deadline.remaining_s()
         least_s = lane.least_s()
         if remaining_s <= least_s:
@@ -153,7 +154,7 @@ class Door:
             else:
                 passed.append(waiting)
         self._queue.extendleft(reversed(passed))
-        self._queued_rows -= rows
+        self._queued_rows[lane] -= rows
         return batch
 
     def _is_wanted(self, waiting: _Waiting) -> bool:
@@ -176,8 +177,8 @@ class Door:
             outcomes = [error]
         row_cost_s = (time.perf_counter() - started) / sum(waiting.num_rows for waiting in batch)
         with self._changed:
-            before = self._row_cost_s or row_cost_s
-            self._row_cost_s = before + SMOOTHING * (row_cost_s - before)
+            before = self._row_cost_s.get(batch[0].lane, row_cost_s)
+            self._row_cost_s[batch[0].lane] = before + SMOOTHING * (row_cost_s - before)
         _deliver(batch, outcomes)
 
 

@@ -178,11 +178,26 @@ def test_a_queue_longer_than_the_deadline_is_overload(gate: Gate) -> None:
     door = Door(num_workers=1)
 
     async def scenario() -> None:
-        door._row_cost_s = 10.0
+        door._row_cost_s[gate.lane] = 10.0
         waiting = await queued(door, gate, ["a", "b"])
         with pytest.raises(Overloaded, match="the queue takes about") as refused:
             await door.submit(gate.lane, "no time", deadline_at_s=time.monotonic() + 2.0)
         assert refused.value.retry_after_s == pytest.approx(20.0)
+        gate.open.set()
+        await asyncio.gather(*waiting)
+
+    run(scenario)
+    door.close()
+
+
+def test_a_slow_lane_does_not_make_the_queue_of_another_look_long(gate: Gate) -> None:
+    door = Door(num_workers=2)
+    quick: Lane[str, str] = Lane("quick", lambda tasks: [task.request for task in tasks])
+
+    async def scenario() -> None:
+        door._row_cost_s[gate.lane] = 10.0
+        waiting = await queued(door, gate, ["a", "b"])
+        assert await door.submit(quick, "in time", deadline_at_s=time.monotonic() + 5.0) == "in time"
         gate.open.set()
         await asyncio.gather(*waiting)
 
@@ -226,7 +241,7 @@ def test_sizes_below_one_are_refused_by_name(option: str) -> None:
 
 def test_requests_without_deadline_wait_as_long_as_it_takes(door: Door, gate: Gate) -> None:
     async def scenario() -> None:
-        door._row_cost_s = 1e6
+        door._row_cost_s[gate.lane] = 1e6
         waiting = await queued(door, gate, ["patient"], deadline_at_s=math.inf)
         gate.open.set()
         assert await asyncio.gather(*waiting) == [1, 1]
