@@ -93,7 +93,7 @@ def build(settings: Settings) -> App:
         commit=GroupCommit(store, limits.max_waiting_events),
         pipeline=pipeline,
         similar=SimilarItems(package),
-        search=VectorSearch(package),
+        search=VectorSearch(package, max_reply_bytes=limits.max_message_bytes),
         door=Door(
             num_workers=NUM_WORKER_THREADS,
             max_batch_rows=limits.max_batch_rows,

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from shortlist.v1.answer_pb2 import PackageVersion, RankedItem
 from shortlist.v1.recommendation_pb2 import RankRequest, RankResponse, RecommendRequest, RecommendResponse
 from shortlist_server.catalog.package import Package
-from shortlist_server.errors import DeadlineImpossible
 from shortlist_server.pipeline.batch import Batch, Candidates, Profiles, Ranking, Retrieved
 from shortlist_server.pipeline.decode import decode
 from shortlist_server.pipeline.encode import encode, encode_degraded, encode_item_errors, encode_timings
@@ -26,7 +25,7 @@ from shortlist_server.pipeline.score import Ranker, score
 from shortlist_server.pipeline.sources import Source, build_sources
 from shortlist_server.pipeline.sources.popular import Popular
 from shortlist_server.pipeline.stopwatch import Stopwatch
-from shortlist_server.pipeline.task import Task
+from shortlist_server.pipeline.task import Task, late
 from shortlist_server.state.store import Store
 
 Request = RecommendRequest | RankRequest
@@ -83,7 +82,7 @@ class Pipeline:
         with watch.stage("decode"):
             decoded = decode([task.request for task in tasks], self._defaults)
         outcomes: list[Reply | Exception] = [
-            outcome if isinstance(outcome, Exception) else _late() for outcome in decoded
+            outcome if isinstance(outcome, Exception) else late() for outcome in decoded
         ]
         for level, positions in self._rungs(tasks, decoded):
             queries = [query for query in (decoded[position] for position in positions) if isinstance(query, Query)]
@@ -155,7 +154,7 @@ class Pipeline:
         replies: list[Reply | Exception] = []
         for position, task in enumerate(tasks):
             if position not in live:
-                replies.append(_late())
+                replies.append(late())
                 continue
             reply: Reply = RecommendResponse()
             if isinstance(task.request, RankRequest):
@@ -167,10 +166,6 @@ class Pipeline:
             reply.relevance_lost = float(ranking.relevance_lost_B[position])
             replies.append(reply)
         return replies
-
-
-def _late() -> DeadlineImpossible:
-    return DeadlineImpossible("the deadline passed before the answer was ready")
 
 
 def _popular(sources: Sequence[Source], package: Package) -> Popular:

@@ -18,27 +18,30 @@ from shortlist_server.catalog.package import Package
 from shortlist_server.errors import InvalidRequest
 from shortlist_server.pipeline.batch import PADDING
 from shortlist_server.pipeline.query import DEFAULT_K, MAX_K
-from shortlist_server.pipeline.task import Task
+from shortlist_server.pipeline.task import Task, late
 from shortlist_server.pipeline.violations import Violations
 
 MAX_QUERIES = 4096
 MAX_IDS = 100_000
 DEFAULT_SPACE = "items"
+BYTES_A_RESULT = 12
 
 
 class VectorSearch:
     """Answers `Search` over the vector spaces of one package. Safe to run from several threads at once."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, *, max_reply_bytes: int) -> None:
         self._catalog = package.catalog
         self._version = PackageVersion(name=package.manifest.name, id=package.manifest.package_id)
         self._spaces: dict[str, VectorIndex] = dict(package.vectors)
         spaces = [source.vectors for source in package.manifest.sources if source.type == "two_tower"]
+        self._max_reply_bytes = max_reply_bytes
+        self._id_bytes = 2 + sum(map(len, package.catalog.item_ids)) // package.catalog.num_items
         self._spaces.setdefault(DEFAULT_SPACE, package.vectors[(spaces or [package.manifest.rerank.vectors])[0]])
 
     def run(self, tasks: Sequence[Task[SearchRequest]]) -> list[SearchResponse | Exception]:
-        """A reply, or the error of that request alone, in order."""
-        return [self._answer(task.request) for task in tasks]
+        """A reply, or the error of that request alone, in order; what nobody waits for any more is not begun."""
+        return [late() if task.deadline.expired() else self._answer(task.request) for task in tasks]
 
     def _answer(self, request: SearchRequest) -> SearchResponse | Exception:
         violations = Violations()
@@ -50,6 +53,8 @@ class VectorSearch:
         violations.check_count("exclude_item_ids", request.exclude_item_ids, MAX_IDS)
         index = self._spaces.get(space)
         queries_QD = _decode_queries(request.queries, index.dim, violations) if index else None
+        if queries_QD is not None:
+            self._check_reply(len(queries_QD), k, rows_only=request.rows_only, violations=violations)
         if index is None or queries_QD is None or violations.found:
             return InvalidRequest(violations.found)
         scores_QK, rows_QK = index.search(
@@ -59,6 +64,14 @@ class VectorSearch:
             exclude=self._known(request.exclude_item_ids) if request.exclude_item_ids else None,
         )
         return self._encode(scores_QK, rows_QK, rows_only=request.rows_only)
+
+    def _check_reply(self, num_queries: int, k: int, *, rows_only: bool, violations: Violations) -> None:
+        """Refuse what gRPC would refuse to send, before any work."""
+        num_bytes = num_queries * k * (BYTES_A_RESULT + (0 if rows_only else self._id_bytes))
+        if num_bytes > self._max_reply_bytes:
+            violations.add(
+                "k", f"{num_queries} queries x {k} items are about {num_bytes} bytes, more than {self._max_reply_bytes}"
+            )
 
     def _known(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
         rows = np.unique(self._catalog.rows(item_ids).astype(np.int64))

@@ -23,7 +23,7 @@ from shortlist_server.pipeline.filter import allowed_by_rules
 from shortlist_server.pipeline.ladder import StageCosts
 from shortlist_server.pipeline.query import DEFAULT_K, MAX_K, Defaults, Filters
 from shortlist_server.pipeline.stopwatch import Stopwatch
-from shortlist_server.pipeline.task import Task
+from shortlist_server.pipeline.task import Task, late
 from shortlist_server.pipeline.violations import Violations, shown
 
 
@@ -70,8 +70,8 @@ class SimilarItems:
         self._likenesses = _likenesses(package)
 
     def run(self, tasks: Sequence[Task[SimilarItemsRequest]]) -> list[SimilarItemsResponse | Exception]:
-        """A reply, or the error of that request alone, in order."""
-        return [self._answer(task) for task in tasks]
+        """A reply, or the error of that request alone, in order; what nobody waits for any more is not begun."""
+        return [late() if task.deadline.expired() else self._answer(task) for task in tasks]
 
     def _answer(self, task: Task[SimilarItemsRequest]) -> SimilarItemsResponse | Exception:
         watch = Stopwatch(self._costs, 1)

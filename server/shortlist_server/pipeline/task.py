@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from shortlist_server.errors import DeadlineImpossible
+
 RequestT = TypeVar("RequestT")
 
 
@@ -33,6 +35,11 @@ class Deadline:
 
 
 UNLIMITED = Deadline()
+
+
+def late() -> DeadlineImpossible:
+    """The outcome of a request whose deadline has passed or whose caller has gone."""
+    return DeadlineImpossible("the deadline passed before the answer was ready")
 
 
 @dataclass(frozen=True, slots=True)

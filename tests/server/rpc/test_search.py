@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 
 import shortlist
+from shortlist.v1.recommendation_pb2 import SimilarItemsRequest
 from shortlist.v1.search_pb2 import SearchRequest
 from shortlist.v1.search_pb2_grpc import SearchServiceStub
 from shortlist.v1.tensor_pb2 import DATA_TYPE_FLOAT32, DATA_TYPE_INT64, Tensor
+from shortlist_server.catalog.package import open_package
+from shortlist_server.errors import DeadlineImpossible
+from shortlist_server.pipeline.search import VectorSearch
+from shortlist_server.pipeline.similar import SimilarItems
+from shortlist_server.pipeline.task import Deadline, Task
 
 Details = Callable[[grpc.RpcError], dict[str, Any]]
 QUERIES = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
@@ -73,6 +79,28 @@ BAD: list[tuple[SearchRequest, str, str]] = [
     (SearchRequest(queries=tensor(QUERIES), allow_item_ids=["i"] * 100_001), "allow_item_ids", "100001"),
     (SearchRequest(queries=tensor(QUERIES), exclude_item_ids=["i"] * 100_001), "exclude_item_ids", "100001"),
 ]
+
+
+def test_a_reply_too_large_to_send_is_refused_before_any_work(search: SearchServiceStub) -> None:
+    request = SearchRequest(queries=tensor(np.ones((4096, 8), np.float32)), k=1000, rows_only=True)
+    with pytest.raises(grpc.RpcError) as refused:
+        search.Search(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "4096 queries x 1000 items are about 49152000 bytes, more than 16777216" in (refused.value.details() or "")
+
+
+@pytest.mark.parametrize("kind", ["search", "similar"])
+def test_what_nobody_waits_for_is_not_begun(kind: str, package_dir: Path) -> None:
+    package = open_package(package_dir)
+    gone = Deadline(cancelled=lambda: True)
+    if kind == "search":
+        tasks = [Task(SearchRequest(queries=tensor(QUERIES)), gone), Task(SearchRequest(queries=tensor(QUERIES)))]
+        outcomes: list[Any] = list(VectorSearch(package, max_reply_bytes=10**6).run(tasks))
+    else:
+        asked = SimilarItemsRequest(item_id="item-001")
+        outcomes = list(SimilarItems(package).run([Task(asked, gone), Task(asked)]))
+    assert isinstance(outcomes[0], DeadlineImpossible)
+    assert not isinstance(outcomes[1], Exception)
 
 
 @pytest.mark.parametrize(("request_", "field", "value"), BAD, ids=[f"{field}-{value}" for _, field, value in BAD])
