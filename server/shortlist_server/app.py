@@ -23,8 +23,10 @@ from shortlist.v1.event_pb2_grpc import add_EventServiceServicer_to_server
 from shortlist.v1.package_pb2_grpc import add_PackageServiceServicer_to_server
 from shortlist.v1.recommendation_pb2_grpc import add_RecommendationServiceServicer_to_server
 from shortlist.v1.search_pb2_grpc import add_SearchServiceServicer_to_server
+from shortlist_server.catalog.manifest_parts import MANIFEST_FILE
 from shortlist_server.catalog.package import Package, open_package
 from shortlist_server.config import Settings
+from shortlist_server.errors import PackageError
 from shortlist_server.logs import configure_logs
 from shortlist_server.pipeline.golden import replay_golden
 from shortlist_server.pipeline.pipeline import Pipeline
@@ -42,6 +44,7 @@ from shortlist_server.rpc.standard import Health, add_reflection
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
 
+REFUSING_S = 0.5  # long enough for a busy caller to come back once and hear that it should go elsewhere
 NUM_WORKER_THREADS = 2  # one for the funnel, one for what must not hold it up
 SERVICES = tuple(
     descriptor.full_name
@@ -125,27 +128,41 @@ def serve(settings: Settings) -> None:
     try:
         asyncio.run(serve_one(settings, _print_ready))
     except OSError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 async def serve_one(
-    settings: Settings, ready: Callable[[str], None], *, stop: asyncio.Event | None = None, shared_port: bool = False
+    settings: Settings,
+    ready: Callable[[str], None],
+    *,
+    stop: asyncio.Event | None = None,
+    shared_port: bool = False,
+    package_id: str | None = None,
 ) -> None:
-    """One process: build, listen, call `ready` with the line for people, wait for the end, drain."""
+    """One process: build, listen, call `ready` with the line for people, wait for the end, drain.
+
+    Raises PackageError when a `package_id` is given and the package is another one.
+    """
     stopping = asyncio.Event() if stop is None else stop
     app = build(settings)
     try:
-        server = aio.server(interceptors=(ErrorInterceptor(),), options=_options(settings, shared_port=shared_port))
+        found_id, calls = app.package.manifest.package_id, ErrorInterceptor()
+        if package_id not in (None, found_id):
+            raise PackageError(MANIFEST_FILE, f"holds {found_id}, while {package_id} is being served")
+        server = aio.server(interceptors=(calls,), options=_options(settings, shared_port=shared_port))
         health = _register(server, app)
         port = _listen(server, settings)
         await server.start()
         if stop is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        ready(f"serving {app.package.manifest.package_id} on {_address(settings.host, port)}")
+        ready(f"serving {found_id} on {_address(settings.host, port)}")
         await stopping.wait()
         log.info("draining", seconds=settings.drain_seconds)
         health.draining()
+        calls.refuse()
+        await asyncio.sleep(min(REFUSING_S, settings.drain_seconds))
         await server.stop(settings.drain_seconds)
     finally:
         app.close()

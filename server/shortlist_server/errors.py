@@ -43,6 +43,12 @@ class DeadlineImpossible(Exception):  # noqa: N818 - a condition of the request,
     """
 
 
+class ShuttingDown(Exception):  # noqa: N818 - a condition of the server, not a fault
+    """The call came after the server was told to stop, nothing was done. Raised by the interceptor; becomes
+    UNAVAILABLE, which callers may retry elsewhere.
+    """
+
+
 class PackageError(Exception):
     """A model package is not what its manifest says. Raised by `catalog.open_package`, by `inference.OnnxModel` when
     it loads and by the golden check, before anything is served. The message is one line: the file and the reason.

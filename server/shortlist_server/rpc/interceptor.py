@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from grpc import aio
 
+from shortlist_server.errors import ShuttingDown
 from shortlist_server.rpc.status import DETAILS_KEY, problem_of
 
 RequestT = TypeVar("RequestT")
@@ -19,9 +20,20 @@ Context = aio.ServicerContext[Any, Any]
 Parse = Callable[[Any], Any]
 Behaviour = Callable[[Any, Context], Any]
 
+STANDARD_SERVICES = "/grpc."
+
 
 class ErrorInterceptor(aio.ServerInterceptor):
-    """Turns exceptions of handlers into statuses."""
+    """Turns exceptions of handlers into statuses, and refuses calls that come after the server was told to stop."""
+
+    def __init__(self) -> None:
+        self._refusing = False
+
+    def refuse(self) -> None:
+        """From now on tell callers to go elsewhere: those that gRPC drops when it stops hear CANCELLED, which says
+        neither that nothing was done nor that trying again is safe.
+        """
+        self._refusing = True
 
     async def intercept_service(
         self,
@@ -30,13 +42,20 @@ class ErrorInterceptor(aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[RequestT, ResponseT] | None:
         """Wrap the handler of one call; None means that there is no such method, which gRPC answers itself."""
         handler = await continuation(handler_call_details)
-        return None if handler is None else _wrapped(handler, handler_call_details.method)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        return _wrapped(handler, method, refusing=self._refusing and not method.startswith(STANDARD_SERVICES))
 
 
-def _wrapped(handler: grpc.RpcMethodHandler[Any, Any], method: str) -> grpc.RpcMethodHandler[Any, Any]:
+def _wrapped(
+    handler: grpc.RpcMethodHandler[Any, Any], method: str, *, refusing: bool
+) -> grpc.RpcMethodHandler[Any, Any]:
     parse: Parse = _itself if handler.request_deserializer is None else handler.request_deserializer
     if handler.request_streaming:
         parse = _each(parse)
+    if refusing:
+        parse = _refuse
     serializer = handler.response_serializer
     behaviour: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     if handler.response_streaming:
@@ -48,6 +67,10 @@ def _wrapped(handler: grpc.RpcMethodHandler[Any, Any], method: str) -> grpc.RpcM
     if handler.request_streaming:
         return grpc.stream_unary_rpc_method_handler(once, response_serializer=serializer)
     return grpc.unary_unary_rpc_method_handler(once, response_serializer=serializer)
+
+
+def _refuse(message: Any) -> NoReturn:
+    raise ShuttingDown("the server is shutting down, nothing was done")
 
 
 def _itself(message: Any) -> Any:

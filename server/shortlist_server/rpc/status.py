@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # typ
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped,unused-ignore]
 
 from shortlist.v1.answer_pb2 import FieldViolation, RequestError
-from shortlist_server.errors import DeadlineImpossible, InvalidRequest, NotServed, Overloaded, StateError
+from shortlist_server.errors import DeadlineImpossible, InvalidRequest, NotServed, Overloaded, ShuttingDown, StateError
 
 DOMAIN = "shortlist"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -84,6 +84,8 @@ def problem_of(error: Exception, method: str) -> Problem:
             )
         case DeadlineImpossible():
             return Problem(code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="DEADLINE_IMPOSSIBLE", message=message)
+        case ShuttingDown():
+            return Problem(code=grpc.StatusCode.UNAVAILABLE, reason="SHUTTING_DOWN", message=message)
         case StateError():
             log.error("the store failed", method=method, error=message)
             return Problem(code=grpc.StatusCode.UNAVAILABLE, reason="STATE_UNAVAILABLE", message=message)

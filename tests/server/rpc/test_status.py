@@ -7,7 +7,15 @@ import pytest
 from google.protobuf.message import DecodeError
 from structlog.testing import capture_logs
 
-from shortlist_server.errors import DeadlineImpossible, InvalidRequest, NotServed, Overloaded, PackageError, StateError
+from shortlist_server.errors import (
+    DeadlineImpossible,
+    InvalidRequest,
+    NotServed,
+    Overloaded,
+    PackageError,
+    ShuttingDown,
+    StateError,
+)
 from shortlist_server.rpc.status import problem_of
 
 
@@ -19,6 +27,7 @@ from shortlist_server.rpc.status import problem_of
         (NotServed("later"), grpc.StatusCode.UNIMPLEMENTED),
         (Overloaded("full", 0.25), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (DeadlineImpossible("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
+        (ShuttingDown("bye"), grpc.StatusCode.UNAVAILABLE),
         (StateError("disk full"), grpc.StatusCode.UNAVAILABLE),
         (PackageError("items.parquet", "gone"), grpc.StatusCode.INTERNAL),
         (ValueError("bug"), grpc.StatusCode.INTERNAL),
