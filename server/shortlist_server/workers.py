@@ -12,14 +12,19 @@ import multiprocessing
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
+from typing import Final, NamedTuple
 
 import structlog
 
 from shortlist_server.config import Settings
+
+SHORT_LIFE_S: Final = 10.0
+LONGEST_PAUSE_S: Final = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -34,54 +39,71 @@ def supervise(settings: Settings, ready: Callable[[str], None]) -> None:
         supervisor.run(ready)
 
 
+class _Worker(NamedTuple):
+    process: SpawnProcess
+    pipe: Connection
+    started_s: float
+
+
 class _Supervisor:
     """Keeps `settings.workers` processes alive."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._context = multiprocessing.get_context("spawn")
-        self._workers: dict[int, tuple[SpawnProcess, Connection]] = {}
+        self._workers: dict[int, _Worker] = {}
+        self._package_id: str | None = None
         self._stopping = False
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Ask every worker to drain, as a signal handler."""
         self._stopping = True
-        for process, _ in self._workers.values():
-            process.terminate()
+        for worker in self._workers.values():
+            worker.process.terminate()
 
     def run(self, ready: Callable[[str], None]) -> None:
         """Start one, then the others: a fault that each would meet is told once, by the first. Then watch them."""
         lines = [_first_line(self._start())]
         if lines[0] and not self._stopping:
+            self._package_id = lines[0].split()[1]
             pipes = [self._start() for _ in range(self._settings.workers - 1)]
             lines += [_first_line(pipe) for pipe in pipes]
         if not self._stopping and all(lines):
             ready(lines[0])
             self._watch()
         self.stop(signal.SIGTERM, None)
-        for process, pipe in self._workers.values():
-            process.join()
-            pipe.close()
+        for worker in self._workers.values():
+            worker.process.join()
+            worker.pipe.close()
         if not all(lines):
             sys.exit(2)
 
     def _start(self) -> Connection:
         pipe, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(self._settings, theirs), name="worker")
+        process = self._context.Process(target=_work, args=(self._settings, theirs, self._package_id), name="worker")
         process.start()
         theirs.close()
-        self._workers[process.sentinel] = (process, pipe)
+        self._workers[process.sentinel] = _Worker(process, pipe, time.monotonic())
         return pipe
 
     def _watch(self) -> None:
+        """Replace the dead: at once one that lived a while, later and later those that die as soon as they start."""
+        pause_s, due_s = 0.0, list[float]()
         while not self._stopping:
-            for sentinel in wait(list(self._workers), timeout=1.0):
+            for sentinel in wait(list(self._workers), timeout=0.5):
                 assert isinstance(sentinel, int)
-                process, pipe = self._workers.pop(sentinel)
-                pipe.close()
+                worker = self._workers.pop(sentinel)
+                worker.process.join()
+                worker.pipe.close()
+                now_s = time.monotonic()
+                pause_s = min(2 * pause_s + 1, LONGEST_PAUSE_S) if now_s - worker.started_s < SHORT_LIFE_S else 0.0
+                due_s.append(now_s + pause_s)
                 if not self._stopping:
-                    log.error("a worker died, starting another", exit_code=process.exitcode)
-                    self._start()
+                    code = worker.process.exitcode
+                    log.error("a worker died, starting another", exit_code=code, pause_seconds=pause_s)
+            for _ in [at_s for at_s in due_s if at_s <= time.monotonic() and not self._stopping]:
+                due_s.remove(min(due_s))
+                self._start()
 
 
 def _first_line(pipe: Connection) -> str:
@@ -92,8 +114,8 @@ def _first_line(pipe: Connection) -> str:
     return line
 
 
-def _work(settings: Settings, pipe: Connection) -> None:
-    """The whole life of a worker."""
+def _work(settings: Settings, pipe: Connection, package_id: str | None) -> None:
+    """The whole life of a worker. It serves the package of this id, whatever lies in the directory by now."""
     from shortlist_server.app import serve_one
     from shortlist_server.errors import PackageError, StateError
     from shortlist_server.logs import configure_logs
@@ -105,7 +127,7 @@ def _work(settings: Settings, pipe: Connection) -> None:
         loop.add_reader(pipe.fileno(), stop.set)  # the parent never writes: readable means that it has gone
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await serve_one(settings, pipe.send, stop=stop, shared_port=True)
+        await serve_one(settings, pipe.send, stop=stop, shared_port=True, package_id=package_id)
         loop.remove_reader(pipe.fileno())
 
     try:
@@ -124,5 +146,6 @@ def _reserved_port(settings: Settings) -> socket.socket:
         reserved.bind((settings.host.strip("[]"), settings.port))
     except OSError as error:
         reserved.close()
-        sys.exit(f"error: cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+        print(f"error: cannot listen on {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     return reserved

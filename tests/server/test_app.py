@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -21,6 +22,8 @@ from grpc_health.v1 import health_pb2
 import shortlist
 from shortlist.v1.event_pb2 import Event, ExportUserRequest
 from shortlist.v1.event_pb2_grpc import EventServiceStub
+from shortlist.v1.recommendation_pb2 import RecommendRequest
+from shortlist.v1.recommendation_pb2_grpc import RecommendationServiceStub
 from shortlist_server.app import build
 from shortlist_server.config import Settings
 from shortlist_server.errors import PackageError
@@ -134,7 +137,7 @@ def test_a_taken_port_is_one_line(workers: str, start: Start, package_dir: Path)
         holder.listen()
         port = str(holder.getsockname()[1])
         code, out, err = start("--package", package_dir, "--port", port, "--workers", workers).end()
-    assert code != 0
+    assert code == 2
     assert out == ""
     assert f"cannot listen on 127.0.0.1:{port}" in err
     assert "Traceback" not in err
@@ -263,3 +266,41 @@ def test_every_acknowledged_event_survives_kill_9(start: Start, package_dir: Pat
     assert recorded(server.target()) == {
         (event.user_id, event.item_id, event.timestamp) for event in writers.acknowledged
     }
+
+
+def ask_until_refused(target: str) -> grpc.StatusCode:
+    """Recommendations, one after the other over one connection; how the first that fails does."""
+    with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        stub = RecommendationServiceStub(channel)
+        while True:
+            try:
+                stub.Recommend(RecommendRequest(user_id="ann"), timeout=30)
+            except grpc.RpcError as error:
+                code: grpc.StatusCode = error.code()
+                return code
+
+
+def test_who_keeps_calling_while_the_server_goes_is_told_to_try_elsewhere(start: Start, package_dir: Path) -> None:
+    server = start("--package", package_dir, "--port", "0")
+    target = server.target()
+    with ThreadPoolExecutor(4) as callers:
+        calls = [callers.submit(ask_until_refused, target) for _ in range(4)]
+        shortlist.Client(target, timeout_s=30).recommend(user_id="ann")
+        server.signal(signal.SIGTERM)
+        assert {call.result() for call in calls} == {grpc.StatusCode.UNAVAILABLE}
+    assert server.end()[0] == 0
+
+
+def test_a_worker_that_comes_back_to_another_package_does_not_serve_it(
+    start: Start, package_copy: Path, edit_manifest: Callable[[Callable[[dict[str, Any]], None]], None]
+) -> None:
+    server = start("--package", package_copy, "--port", "0", "--workers", "2")
+    server.target()
+    edit_manifest(lambda manifest: manifest.update(package_id="small-world-other"))
+    os.kill(worker_pids(server)[0], signal.SIGKILL)
+    assert server.process.stderr is not None
+    lines = [server.process.stderr.readline() for _ in range(2)]
+    assert json.loads(lines[0])["exit_code"] == -signal.SIGKILL
+    assert lines[1].startswith("error: manifest.json: holds small-world-other, while small-world-2026")
+    server.signal(signal.SIGTERM)
+    assert server.end()[0] == 0
