@@ -47,11 +47,9 @@ def train(
         from rich.console import Console
 
         from shortlist_training import fit
-        from shortlist_training.package import refuse_unless_replaceable
         from shortlist_training.recipes import find_recipe
 
         chosen = find_recipe(recipe)
-        refuse_unless_replaceable(out)
         logs = log_dir or out.parent / f"{out.name}.training"
         dataset = _read(data, rejects=out.parent / f"{out.name}.rejects.csv")
         package_id = fit.train(

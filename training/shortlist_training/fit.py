@@ -33,7 +33,7 @@ from shortlist_training.metrics import mean_ndcg, summarise
 from shortlist_training.models import Retrieved, item_neighbours, popular, ranker, two_tower
 from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.models.two_tower.training import Towers
-from shortlist_training.package import Draft
+from shortlist_training.package import Draft, refuse_unless_replaceable
 from shortlist_training.recipes import Recipe
 
 _RUN = "run.json"
@@ -93,29 +93,30 @@ def train(
             had other data, recipe or seed.
     """
     torch.set_num_threads(recipe.num_threads)
+    refuse_unless_replaceable(out)
+    protocol = global_time(dataset, cutoff=recipe.cutoff, seed=seed)
+    tasks = _tasks(dataset, recipe, protocol, seed)
+    _open_log_dir(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)
+    loop = Loop(log_dir=log_dir, seed=seed, resume=resume, console=console)
+    run = _choose_sources(dataset, recipe, protocol, loop, tasks[-1])
+    towers, cuts = _fit_cuts(run, tasks)
+    run.weights = _choose_weights(run, cuts[-1].funnel, tasks[-1])
+    cuts = [replace(cut, funnel=replace(cut.funnel, weights=run.weights)) for cut in cuts]
+    fitted_ranker, evaluation = _fit_ranker(run, cuts, tasks)
+    train_until = protocol.end if all_data else protocol.test_start
+    last = _fit_cut(run, train_until, towers, None, "package")
+    fitted = Fitted(
+        dataset=dataset,
+        recipe=recipe,
+        train_until=train_until,
+        funnel=last.funnel,
+        user_tower=last.towers.graph,
+        ranker=fitted_ranker.export(last.tables),
+        evaluation=[evaluation],
+        queries=_sample_queries(dataset, train_until, recipe.max_history, seed),
+    )
+    run.say("export")
     with Draft(out) as draft:
-        protocol = global_time(dataset, cutoff=recipe.cutoff, seed=seed)
-        _open_log_dir(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)
-        loop = Loop(log_dir=log_dir, seed=seed, resume=resume, console=console)
-        tasks = _tasks(dataset, recipe, protocol, seed)
-        run = _choose_sources(dataset, recipe, protocol, loop, tasks[-1])
-        towers, cuts = _fit_cuts(run, tasks)
-        run.weights = _choose_weights(run, cuts[-1].funnel, tasks[-1])
-        cuts = [replace(cut, funnel=replace(cut.funnel, weights=run.weights)) for cut in cuts]
-        fitted_ranker, evaluation = _fit_ranker(run, cuts, tasks)
-        train_until = protocol.end if all_data else protocol.test_start
-        last = _fit_cut(run, train_until, towers, None, "package")
-        fitted = Fitted(
-            dataset=dataset,
-            recipe=recipe,
-            train_until=train_until,
-            funnel=last.funnel,
-            user_tower=last.towers.graph,
-            ranker=fitted_ranker.export(last.tables),
-            evaluation=[evaluation],
-            queries=_sample_queries(dataset, train_until, recipe.max_history, seed),
-        )
-        run.say("export")
         return write_package(fitted, draft, console)
 
 

@@ -8,7 +8,8 @@ at the end of its last whole epoch gives the same weights, bit for bit, as one t
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
-from torch import nn
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 VALIDATION_METRIC = "validation/ndcg"
 _DONE = "done.ckpt"
@@ -33,18 +34,10 @@ class Schedule:
 
     learning_rate: float
     num_steps: int
+    weight_decay: float
 
 
-def optimiser(module: nn.Module, schedule: Schedule, *, weight_decay: float) -> dict[str, Any]:
-    """AdamW with that schedule, as Lightning takes it."""
-    adam = torch.optim.AdamW(module.parameters(), lr=schedule.learning_rate, weight_decay=weight_decay, fused=True)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        adam, max_lr=schedule.learning_rate, total_steps=max(2, schedule.num_steps), pct_start=0.1
-    )
-    return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
-
-
-class EpochBatches(Sampler[list[int]]):
+class EpochBatches:
     """Batches of positions, drawn anew each epoch from (seed, epoch); no batch mixes two groups.
 
     The examples of group g are the `group_sizes[g]` positions behind those of the groups before it. Large data is
@@ -68,17 +61,13 @@ class EpochBatches(Sampler[list[int]]):
         self.kept_sizes = [math.ceil(size * share) for size in group_sizes]
         self.batches_per_pass = sum(math.ceil(size / batch_size) for size in self.kept_sizes)
         self.num_passes = math.ceil(min_batches / max(1, self.batches_per_pass))
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return self.num_passes * self.batches_per_pass
 
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = np.random.default_rng((self.seed, self.epoch))
+    def of(self, epoch: int) -> list[list[int]]:
+        """The batches of one epoch, in order."""
+        generator = np.random.default_rng((self.seed, epoch))
         batches: list[list[int]] = []
         for _ in range(self.num_passes):
             start = 0
@@ -86,7 +75,54 @@ class EpochBatches(Sampler[list[int]]):
                 positions = start + generator.permutation(size)[:kept]
                 batches += [positions[i : i + self.batch_size].tolist() for i in range(0, kept, self.batch_size)]
                 start += size
-        return iter([batches[i] for i in generator.permutation(len(batches))])
+        return [batches[i] for i in generator.permutation(len(batches))]
+
+
+class Training(lightning.LightningModule, ABC):
+    """One stage: a module, its examples and its schedule.
+
+    Lightning's loader only counts the batches; which examples they hold is asked for by (epoch, number), because the
+    first batch of a resumed run is fetched before Lightning knows its epoch.
+    """
+
+    def __init__(
+        self, network: nn.Module, examples: Sequence[Tensor], batches: EpochBatches, schedule: Schedule
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.examples = examples
+        self.batches = batches
+        self.schedule = schedule
+        self._drawn: tuple[int, list[list[int]]] | None = None
+
+    @abstractmethod
+    def loss(self, batch: list[Tensor]) -> Tensor:
+        """The loss of a batch: the same positions of each tensor of `examples`."""
+
+    @abstractmethod
+    def quality(self) -> float:
+        """NDCG on the validation window; asked for only where a stage stops early."""
+
+    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+        """One step."""
+        if self._drawn is None or self._drawn[0] != self.current_epoch:
+            self._drawn = self.current_epoch, self.batches.of(self.current_epoch)
+        positions = self._drawn[1][batch_index]
+        loss = self.loss([tensor[positions] for tensor in self.examples])
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(positions))
+        return loss
+
+    def validation_step(self, batch: Tensor, batch_index: int) -> None:
+        """The whole window in one step."""
+        self.log(VALIDATION_METRIC, self.quality(), batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with the one-cycle schedule."""
+        rate, steps = self.schedule.learning_rate, max(2, self.schedule.num_steps)
+        decay = self.schedule.weight_decay
+        adam = torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=decay, fused=True)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=rate, total_steps=steps, pct_start=0.1)
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
 
 class _SeedEachEpoch(Callback):
@@ -129,16 +165,7 @@ class Loop:
     resume: bool
     console: Console
 
-    def run(
-        self,
-        training: lightning.LightningModule,
-        examples: TensorDataset,
-        batches: EpochBatches,
-        directory: Path,
-        *,
-        max_epochs: int,
-        patience: int | None,
-    ) -> None:
+    def run(self, training: Training, directory: Path, *, max_epochs: int, patience: int | None) -> None:
         """Train `training` in place.
 
         With `patience` it ends after so many epochs without a better one on validation, with the weights of the best;
@@ -157,10 +184,13 @@ class Loop:
         last = directory / _LAST
         with _quiet():
             trainer = self._trainer(callbacks, directory.name, max_epochs)
-            # Loaders take whole lists of positions: TensorDataset indexes them in one go.
-            loader = DataLoader(examples, sampler=batches, batch_size=None)
-            once = DataLoader(TensorDataset(torch.zeros(1)), batch_size=1) if patience is not None else None
-            trainer.fit(training, loader, once, ckpt_path=last if self.resume and last.is_file() else None)
+            once = _counter(1) if patience is not None else None
+            trainer.fit(
+                training,
+                _counter(len(training.batches)),
+                once,
+                ckpt_path=last if self.resume and last.is_file() else None,
+            )
         if patience is not None:
             _load(training, Path(checkpoints.best_model_path))
         torch.save({"state_dict": training.state_dict()}, directory / "done.partial")
@@ -182,6 +212,11 @@ class Loop:
         )
 
 
+def _counter(length: int) -> DataLoader[Tensor]:
+    """0, 1, 2, ...; with a generator of its own, or making an iterator would draw from the one of dropout."""
+    return DataLoader(torch.arange(length), batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
+
+
 def _checkpoints(directory: Path, *, by_validation: bool) -> ModelCheckpoint:
     """`last.ckpt` after every epoch, to resume from, and `best.ckpt` by the validation metric or simply the latest."""
     return ModelCheckpoint(
@@ -195,7 +230,7 @@ def _checkpoints(directory: Path, *, by_validation: bool) -> ModelCheckpoint:
     )
 
 
-def _load(training: lightning.LightningModule, path: Path) -> None:
+def _load(training: Training, path: Path) -> None:
     training.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
 
 

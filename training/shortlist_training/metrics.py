@@ -41,7 +41,7 @@ def recall(hits_BK: NDArray[np.bool_], num_targets_B: NDArray[np.int64]) -> Floa
 
 def hit_rate(hits_BK: NDArray[np.bool_]) -> Floats:
     """1 where any target is within the K places."""
-    hit_B: Floats = hits_BK.any(axis=1).astype(np.float64)
+    hit_B: Floats = hits_BK.max(axis=1, initial=False).astype(np.float64)
     return hit_B
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -24,6 +24,7 @@ from shortlist_training.errors import InputError
 
 MANIFEST = "manifest.json"
 ITEMS = "items.parquet"
+_READ_KEYS = ("package_id", "data", "max_history", "sources", "num_candidates", "ranker")
 _ITEM_COLUMNS = ("item_id", "title", "price", "categories", "available", "popularity")
 
 
@@ -96,7 +97,7 @@ class Draft:
         )
         self.add(ITEMS, "items", table.write_parquet)
 
-    def publish(self, manifest: dict[str, object]) -> None:
+    def publish(self, manifest: Mapping[str, object]) -> None:
         """Write the manifest last, force all to disk, read every checksum back, and rename into place."""
         files = [{"path": path, "role": role, **_size_and_sum(self.path / path)} for path, role in self._roles.items()]
         self.add_json(MANIFEST, "manifest", {**manifest, "files": files})
@@ -157,6 +158,9 @@ class Package:
 def read_package(path: Path) -> Package:
     """Verify a package and open it; InputError says in one line what is wrong."""
     manifest = verify(path)
+    for key in _READ_KEYS:
+        if key not in manifest:
+            raise InputError(f"{path / MANIFEST}: field {key!r} is missing")
     return Package(path, manifest, pl.read_parquet(path / ITEMS))
 
 
@@ -169,13 +173,21 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a model package, it has no {MANIFEST}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path / MANIFEST}: not readable as JSON ({error})") from error
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("schema_version") != 1
-        or not isinstance(manifest.get("files"), list)
-    ):
+    if not _is_manifest(manifest):
         raise InputError(f"{path / MANIFEST}: not a manifest of schema version 1")
-    return manifest
+    return dict(manifest)
+
+
+def _is_manifest(content: object) -> bool:
+    """True when the content says version 1 and lists files as the format does."""
+    if not isinstance(content, dict) or content.get("schema_version") != 1:
+        return False
+    files = content.get("files")
+    keys = {"path": str, "role": str, "bytes": int, "sha256": str}
+    return isinstance(files, list) and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in keys.items())
+        for entry in files
+    )
 
 
 def _size_and_sum(file: Path) -> dict[str, object]:

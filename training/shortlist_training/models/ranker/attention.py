@@ -108,7 +108,7 @@ class RankerGraph(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weights: Sequence[float]) -> None:
-        """Begin with the weighted sum of the standardised scores, so that little is lost where little can be learned."""
+        """Begin with the weighted sum of the standardised scores: little data then costs little."""
         last = self.perceptron[-1]
         for parameter in (*self.linear.parameters(), *last.parameters()):
             parameter.zero_()

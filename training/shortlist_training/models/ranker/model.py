@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import TensorDataset
 
 from shortlist_training.loop import EpochBatches, Loop, Schedule
 from shortlist_training.models.ranker.attention import ExportedRanker, RankerGraph
@@ -56,31 +55,19 @@ def fit(
         seed=loop.seed,
         min_batches=settings.min_batches_per_epoch,
     )
-    schedule = Schedule(learning_rate=settings.learning_rate, num_steps=len(batches) * settings.max_epochs)
-    training = RankerTraining(graph, settings, schedule, windows, validation, recipe.cutoff)
-    loop.run(
-        training,
-        _positions(windows),
-        batches,
-        directory,
-        max_epochs=settings.max_epochs,
-        patience=settings.patience,
+    schedule = Schedule(
+        learning_rate=settings.learning_rate,
+        num_steps=len(batches) * settings.max_epochs,
+        weight_decay=settings.weight_decay,
     )
+    training = RankerTraining(graph, recipe, windows, batches, schedule, validation)
+    loop.run(training, directory, max_epochs=settings.max_epochs, patience=settings.patience)
     logits_BC = score_all(graph, validation)
     slope, intercept = calibrate(validation, logits_BC)
     valid_BC = validation.candidates_BC.numpy() > 0
     probabilities = 1 / (1 + np.exp(-(slope * logits_BC[valid_BC].astype(np.float64) + intercept)))
     labels = validation.labels_BC.numpy()[valid_BC].astype(np.float64)
     return Ranker(graph, slope, intercept, calibration_error(probabilities, labels))
-
-
-def _positions(windows: list[Stacked]) -> TensorDataset:
-    """(window, position) of every user, window by window."""
-    sizes = [len(window) for window in windows]
-    return TensorDataset(
-        torch.repeat_interleave(torch.arange(len(windows)), torch.tensor(sizes)),
-        torch.cat([torch.arange(size) for size in sizes]),
-    )
 
 
 @torch.no_grad()

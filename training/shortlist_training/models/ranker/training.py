@@ -3,44 +3,47 @@
 B users, C candidates, S sources.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from shortlist_training.loop import VALIDATION_METRIC, Schedule, optimiser
+from shortlist_training.loop import EpochBatches, Schedule, Training
 from shortlist_training.metrics import mean_ndcg
 from shortlist_training.models.ranker.attention import RankerGraph
 from shortlist_training.models.ranker.stacked import Stacked
-from shortlist_training.recipes import RankerSettings
+from shortlist_training.recipes import Recipe
 
 
-class RankerTraining(lightning.LightningModule):
+class RankerTraining(Training):
     """Softmax over a user's candidates against each other, plus cross entropy of each by itself."""
 
     def __init__(
         self,
         graph: RankerGraph,
-        settings: RankerSettings,
+        recipe: Recipe,
+        windows: Sequence[Stacked],
+        batches: EpochBatches,
         schedule: Schedule,
-        windows: list[Stacked],
         validation: Stacked,
-        cutoff: int,
     ) -> None:
-        super().__init__()
-        self.graph = graph
-        self.settings = settings
-        self.schedule = schedule
+        super().__init__(graph, _positions(windows), batches, schedule)
+        self.settings = recipe.ranker
+        self.cutoff = recipe.cutoff
         self.windows = windows
         self.validation = validation
-        self.cutoff = cutoff
 
-    def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
-        """A batch is (window, position) pairs of one window."""
+    @property
+    def graph(self) -> RankerGraph:
+        """What is trained."""
+        assert isinstance(self.network, RankerGraph)
+        return self.network
+
+    def loss(self, batch: list[Tensor]) -> Tensor:
+        """Of (window, position) pairs of one window."""
         window, positions_B = self.windows[int(batch[0][0])], batch[1]
         labels_BC = window.labels_BC[positions_B]
         shown_BC = self._shown(window.candidates_BC[positions_B], labels_BC)
@@ -54,9 +57,7 @@ class RankerTraining(lightning.LightningModule):
         pointwise = functional.binary_cross_entropy_with_logits(logits_BC[valid_BC], labels_BC[valid_BC])
         share = self.settings.listwise_share
         # The mean over many misses is small; 10 brings it to the size of the listwise part.
-        loss = share * listwise + (1 - share) * 10 * pointwise
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(positions_B))
-        return loss
+        return share * listwise + (1 - share) * 10 * pointwise
 
     def _shown(self, candidates_BC: Tensor, labels_BC: Tensor) -> Tensor:
         """Columns (B, candidates_per_user) of this step: hits first, the rest by chance, padding last."""
@@ -64,15 +65,17 @@ class RankerTraining(lightning.LightningModule):
         count = min(self.settings.candidates_per_user, labels_BC.shape[1])
         return priority_BC.topk(count, dim=1).indices
 
-    def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
-        """NDCG of the whole validation window after ranking."""
+    def quality(self) -> float:
+        """NDCG of the validation window after ranking."""
         rows_BC = ranked_rows(self.validation, score_all(self.graph, self.validation))
-        quality = mean_ndcg(rows_BC, self.validation.targets, self.cutoff)
-        self.log(VALIDATION_METRIC, quality, batch_size=1)
+        return mean_ndcg(rows_BC, self.validation.targets, self.cutoff)
 
-    def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle learning rate."""
-        return optimiser(self.graph, self.schedule, weight_decay=self.settings.weight_decay)
+
+def _positions(windows: Sequence[Stacked]) -> tuple[Tensor, Tensor]:
+    """(window, position) of every user, window by window."""
+    sizes = [len(window) for window in windows]
+    window_U = torch.repeat_interleave(torch.arange(len(windows)), torch.tensor(sizes))
+    return window_U, torch.cat([torch.arange(size) for size in sizes])
 
 
 @torch.no_grad()

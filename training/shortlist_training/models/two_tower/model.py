@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import TensorDataset
+from torch import Tensor
 
 from shortlist_kernels import VectorIndex
 from shortlist_training.data.dataset import Dataset
@@ -105,20 +105,15 @@ def fit(
         min_batches=settings.min_batches_per_epoch,
         seed=loop.seed,
     )
+    max_epochs = settings.refit_epochs if refit else settings.max_epochs
     schedule = Schedule(
         learning_rate=settings.refit_learning_rate if refit else settings.learning_rate,
-        num_steps=len(batches) * (settings.refit_epochs if refit else settings.max_epochs),
+        num_steps=len(batches) * max_epochs,
+        weight_decay=1e-6,
     )
-    counts_N = np.bincount(examples.targets_XT[examples.targets_XT >= 0], minlength=dataset.num_items)
-    training = TwoTowerTraining(towers, recipe, schedule, counts_N, task)
-    loop.run(
-        training,
-        _tensors(examples, cut, settings.half_life_share * (cut - int(dataset.timestamps[0]))),
-        batches,
-        directory,
-        max_epochs=settings.refit_epochs if refit else settings.max_epochs,
-        patience=None if refit else settings.patience,
-    )
+    half_life_s = settings.half_life_share * (cut - int(dataset.timestamps[0]))
+    training = TwoTowerTraining(towers, recipe, _tensors(examples, cut, half_life_s), batches, schedule, task)
+    loop.run(training, directory, max_epochs=max_epochs, patience=None if refit else settings.patience)
     return freeze(towers)
 
 
@@ -137,8 +132,6 @@ def freeze(towers: Towers) -> FittedTowers:
     return FittedTowers(TwoTower(encode, vectors_ND), graph, text_ND)
 
 
-def _tensors(examples: Examples, cut: int, half_life_s: float) -> TensorDataset:
+def _tensors(examples: Examples, cut: int, half_life_s: float) -> tuple[Tensor, Tensor, Tensor]:
     weights_X = np.exp2((examples.times_X - cut) / max(1.0, half_life_s)).astype(np.float32)
-    return TensorDataset(
-        torch.from_numpy(examples.histories_XL), torch.from_numpy(examples.targets_XT), torch.from_numpy(weights_X)
-    )
+    return torch.from_numpy(examples.histories_XL), torch.from_numpy(examples.targets_XT), torch.from_numpy(weights_X)

@@ -1,19 +1,18 @@
-"""The loss of the two towers and its validation, as a LightningModule.
+"""The loss of the two towers and its validation.
 
 B examples, L history positions, T targets, N items, C items of one softmax, D dimensions.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist_training.data.queries import Task
-from shortlist_training.loop import VALIDATION_METRIC, Schedule, optimiser
+from shortlist_training.loop import EpochBatches, Schedule, Training
 from shortlist_training.metrics import mean_ndcg
 from shortlist_training.models.two_tower.text import TextTable
 from shortlist_training.models.two_tower.towers import ItemTower, UserTower
@@ -37,23 +36,38 @@ class Towers(nn.Module):
         return vectors_ND
 
 
-class TwoTowerTraining(lightning.LightningModule):
+class TwoTowerTraining(Training):
     """Softmax over the items that were known before the cut: all of them, or sampled ones with logQ correction."""
 
     def __init__(
-        self, towers: Towers, recipe: Recipe, schedule: Schedule, target_counts_N: NDArray[np.int64], task: Task | None
+        self,
+        towers: Towers,
+        recipe: Recipe,
+        examples: Sequence[Tensor],
+        batches: EpochBatches,
+        schedule: Schedule,
+        task: Task | None,
     ) -> None:
-        super().__init__()
-        self.towers = towers
+        super().__init__(towers, examples, batches, schedule)
         self.recipe = recipe
-        self.schedule = schedule
         self.task = task
         self.known_C = torch.from_numpy(np.flatnonzero(towers.items.known_N.numpy() > 0))
         self.full = len(self.known_C) <= recipe.two_tower.full_softmax_items
-        self.shares_N = torch.from_numpy(target_counts_N / max(1, target_counts_N.sum())).float()
+        targets = examples[1][examples[1] >= 0]
+        counts_N = torch.bincount(targets, minlength=len(towers.items.known_N))
+        self.shares_N = counts_N / len(targets)
 
-    def training_step(self, batch: list[Tensor], batch_index: int) -> Tensor:
-        """Mean over examples, by weight and the square root of their number of targets, of the mean -log p."""
+    @property
+    def towers(self) -> Towers:
+        """What is trained."""
+        assert isinstance(self.network, Towers)
+        return self.network
+
+    def loss(self, batch: list[Tensor]) -> Tensor:
+        """Of histories (B, L), targets (B, T) padded with -1, and weights (B,).
+
+        The mean over examples, by weight and the square root of their number of targets, of the mean -log p.
+        """
         histories_BL, targets_BT, weights_B = batch[0].long(), batch[1].long(), batch[2]
         wanted_BT = targets_BT >= 0
         rows_C, log_q_C = self._softmax_rows(targets_BT[wanted_BT])
@@ -63,9 +77,7 @@ class TwoTowerTraining(lightning.LightningModule):
         log_likelihood_BT = logits_BC.gather(1, positions_BT) - logits_BC.logsumexp(dim=1, keepdim=True)
         counts_B = wanted_BT.sum(dim=1)
         sums_B = (log_likelihood_BT * wanted_BT).sum(dim=1) / counts_B.sqrt()
-        loss = -(sums_B * weights_B).sum() / (weights_B * counts_B.sqrt()).sum()
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(histories_BL))
-        return loss
+        return -(sums_B * weights_B).sum() / (weights_B * counts_B.sqrt()).sum()
 
     def _encode(self, histories_BL: Tensor, rows_C: Tensor) -> tuple[Tensor, Tensor]:
         """User vectors (B, D) and item vectors (C, D); an item's vector is computed once for both towers."""
@@ -90,8 +102,9 @@ class TwoTowerTraining(lightning.LightningModule):
         as_target_C = 1 - (1 - self.shares_N[rows_C]) ** len(targets_X)
         return rows_C, torch.log(share + (1 - share) * as_target_C)
 
-    def validation_step(self, batch: list[Tensor], batch_index: int) -> None:
-        """The whole task in one step: NDCG of the full ranking."""
+    @torch.no_grad()
+    def quality(self) -> float:
+        """NDCG of the full ranking in the task's window."""
         assert self.task is not None
         queries = self.task.queries
         vectors_ND = torch.from_numpy(self.towers.item_vectors())
@@ -105,9 +118,4 @@ class TwoTowerTraining(lightning.LightningModule):
             users = np.repeat(np.arange(len(part)), part.seen.lengths())
             scores_BN[torch.from_numpy(users), torch.from_numpy(part.seen.rows.astype(np.int64))] = -torch.inf
             rows.append(scores_BN.topk(min(self.recipe.cutoff, len(vectors_ND))).indices.numpy())
-        quality = mean_ndcg(np.concatenate(rows), self.task.targets, self.recipe.cutoff)
-        self.log(VALIDATION_METRIC, quality, batch_size=1)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with a one-cycle learning rate."""
-        return optimiser(self.towers, self.schedule, weight_decay=1e-6)
+        return mean_ndcg(np.concatenate(rows), self.task.targets, self.recipe.cutoff)

@@ -1,0 +1,135 @@
+"""The commands as a user meets them: tables, files, one-line errors with exit code 2."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.demo_run import run_shortlist
+from tests.training.conftest import Trained
+from tests.training.shop import shop_events, write_events
+
+
+def one_line_error(*arguments: str) -> str:
+    finished = run_shortlist(*arguments)
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    lines = [line for line in finished.stderr.splitlines() if not line.startswith(("note: ", "refused"))]
+    assert len(lines) == 1, finished.stderr
+    return lines[0]
+
+
+def test_evaluate_prints_metrics_protocol_and_comparison_and_writes_json(trained: Trained, tmp_path: Path) -> None:
+    report = tmp_path / "deep" / "report.json"
+    finished = run_shortlist(
+        "evaluate", "--package", str(trained.package), "--data", str(trained.data), "--json", str(report), "--k", "5"
+    )
+    assert finished.returncode == 0, finished.stderr
+    for text in ("ndcg@5", "recent_popular", "funnel", "protocol: name global_time", "candidates all", "95 % interval"):
+        assert text in finished.stdout
+    content = json.loads(report.read_text("utf-8"))
+    assert list(content["results"]) == [
+        "popular",
+        "recent_popular",
+        "item_neighbours",
+        "two_tower",
+        "fused",
+        "funnel",
+    ]
+    assert content["protocol"]["cutoff"] == 5
+    assert content["protocol"]["window"] == "test"
+
+
+def test_a_package_that_saw_the_test_period_is_not_evaluated(trained: Trained, tmp_path: Path) -> None:
+    """The same package on data that ends earlier: the test period lies before the package's cut."""
+    events = shop_events()
+    write_events(tmp_path, [event for event in events if event[2] < events[len(events) // 2][2]])
+    message = one_line_error("evaluate", "--package", str(trained.package), "--data", str(tmp_path))
+    assert "trained on events until" in message
+    assert "would leak" in message
+
+
+def test_a_package_may_meet_items_that_it_does_not_know(trained: Trained, tmp_path: Path) -> None:
+    events = shop_events()
+    newest = events[-1][2]
+    write_events(tmp_path, [*events, *((user, "brand-new", newest - 1) for user, _, _ in events[:40])])
+    finished = run_shortlist("evaluate", "--package", str(trained.package), "--data", str(tmp_path))
+    assert finished.returncode == 0, finished.stderr
+    assert "are not in the package: they count as missed" in finished.stdout
+
+
+def test_bad_options_are_one_line_and_name_what_is_wrong(trained: Trained, tmp_path: Path) -> None:
+    data, package, out = str(trained.data), str(trained.package), str(tmp_path / "out")
+    assert "recipe 'magic' is unknown; there are: hybrid" in one_line_error(
+        "train", "--data", data, "--out", out, "--recipe", "magic"
+    )
+    assert "nowhere: no such directory" in one_line_error("train", "--data", str(tmp_path / "nowhere"), "--out", out)
+    assert "not overwritten" in one_line_error("train", "--data", data, "--out", data)
+    assert "no run to resume" in one_line_error("train", "--data", data, "--out", out, "--resume")
+    assert "holds other files" in one_line_error("train", "--data", data, "--out", out, "--log-dir", data)
+    assert "protocol 'best' is unknown; there are: global_time" in one_line_error(
+        "evaluate", "--package", package, "--data", data, "--protocol", "best"
+    )
+    assert "no such package directory" in one_line_error("evaluate", "--package", out, "--data", data)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_with_a_changed_byte_is_not_evaluated(trained: Trained, tmp_path: Path) -> None:
+    broken = tmp_path / "package"
+    shutil.copytree(trained.package, broken)
+    vectors = broken / "vectors/two_tower.npy"
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(content)
+    message = one_line_error("evaluate", "--package", str(broken), "--data", str(trained.data))
+    assert "vectors/two_tower.npy does not have the checksum" in message
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([("u", f"i{n}", 5) for n in range(50)], "no split by time is possible"),
+        ([(f"u{n}", f"i{n % 7}", n) for n in range(200)], "nothing to validate on"),
+    ],
+)
+def test_data_that_cannot_be_learned_from_is_one_line(
+    tmp_path: Path, events: list[tuple[str, str, int]], message: str
+) -> None:
+    write_events(tmp_path / "data", events)
+    assert message in one_line_error("train", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_check_counts_and_writes_what_it_refuses(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu,a,1\nu,,2\nu,b,never\n")
+    finished = run_shortlist("data", "check", str(tmp_path), "--rejects", str(tmp_path / "rejects.csv"))
+    assert finished.returncode == 0, finished.stderr
+    assert "events.csv: 1 rows, item_id is missing (lines 3)" in finished.stderr
+    assert (tmp_path / "rejects.csv").read_text().count("\n") == 3
+    assert "refused rows" in finished.stdout
+
+
+def test_built_in_data_is_listed_copied_and_readable(tmp_path: Path) -> None:
+    assert "online-retail" in run_shortlist("data", "list").stdout
+    copied = run_shortlist("data", "copy", "online-retail", str(tmp_path / "retail"))
+    assert copied.returncode == 0, copied.stderr
+    assert {path.name for path in (tmp_path / "retail").iterdir()} == {
+        "ATTRIBUTION.md",
+        "dataset.json",
+        "events.csv.gz",
+        "items.csv.gz",
+    }
+    assert "data set 'movies' is not built in; there are: online-retail" in one_line_error(
+        "data", "copy", "movies", str(tmp_path)
+    )
+
+
+def test_the_commands_load_neither_torch_nor_polars_until_they_work() -> None:
+    program = (
+        "import sys, shortlist_training.commands; "
+        "print(sorted({'torch', 'polars', 'onnxruntime', 'numpy'} & set(sys.modules)))"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
