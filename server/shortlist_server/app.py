@@ -41,10 +41,12 @@ from shortlist_server.rpc.packages import PackageService
 from shortlist_server.rpc.recommendation import RecommendationService
 from shortlist_server.rpc.search import SearchService
 from shortlist_server.rpc.standard import Health, add_reflection
+from shortlist_server.shutdown import close_within
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
 
 REFUSING_S = 0.5  # long enough for a busy caller to come back once and hear that it should go elsewhere
+CLOSE_TIMEOUT_S = 10.0
 NUM_WORKER_THREADS = 2  # one for the funnel, one for what must not hold it up
 SERVICES = tuple(
     descriptor.full_name
@@ -165,7 +167,7 @@ async def serve_one(
         await asyncio.sleep(min(REFUSING_S, settings.drain_seconds))
         await server.stop(settings.drain_seconds)
     finally:
-        app.close()
+        close_within(app.close, CLOSE_TIMEOUT_S)
 
 
 class Background:

@@ -3,11 +3,15 @@
 B users, L history positions, C candidates, S sources, D dimensions.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+# onnxruntime reads it once, when it is imported; without it, it collects usage data.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 _TOWER_ROWS = 16
 

@@ -1,0 +1,41 @@
+"""Work that never ends does not keep a process alive."""
+
+import subprocess
+import sys
+
+import pytest
+
+from shortlist_server.shutdown import EXIT_CODE, close_within
+
+STUCK = """
+import threading
+from shortlist_server.rpc.door import Door
+from shortlist_server.shutdown import close_within
+
+door = Door(num_workers=1)
+door._workers.append(stuck := threading.Thread(target=threading.Event().wait, daemon=True))
+stuck.start()
+close_within(door.close, 0.2)
+print("unreachable")
+"""
+
+
+def test_a_worker_that_never_returns_is_left_behind() -> None:
+    finished = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == EXIT_CODE
+    assert "unreachable" not in finished.stdout
+    assert "work does not end" in finished.stdout + finished.stderr
+
+
+def test_what_goes_wrong_while_closing_is_raised() -> None:
+    def close() -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        close_within(close, 10.0)
+
+
+def test_nothing_happens_when_closing_ends_in_time() -> None:
+    closed: list[bool] = []
+    close_within(lambda: closed.append(True), 10.0)
+    assert closed == [True]
