@@ -10,23 +10,16 @@ import pytest
 
 from tests.demo_run import run_shortlist
 from tests.training.conftest import Trained
+from tests.training.runner import one_line_error, run_in_process
 from tests.training.shop import shop_events, write_events
-
-
-def one_line_error(*arguments: str) -> str:
-    finished = run_shortlist(*arguments)
-    assert finished.returncode == 2, finished.stdout + finished.stderr
-    lines = [line for line in finished.stderr.splitlines() if not line.startswith(("note: ", "refused"))]
-    assert len(lines) == 1, finished.stderr
-    return lines[0]
 
 
 def test_evaluate_prints_metrics_protocol_and_comparison_and_writes_json(trained: Trained, tmp_path: Path) -> None:
     report = tmp_path / "deep" / "report.json"
-    finished = run_shortlist(
+    finished = run_in_process(
         "evaluate", "--package", str(trained.package), "--data", str(trained.data), "--json", str(report), "--k", "5"
     )
-    assert finished.returncode == 0, finished.stderr
+    assert finished.exit_code == 0, finished.stderr
     for text in ("ndcg@5", "recent_popular", "funnel", "protocol: name global_time", "candidates all", "95 % interval"):
         assert text in finished.stdout
     content = json.loads(report.read_text("utf-8"))
@@ -55,9 +48,15 @@ def test_a_package_may_meet_items_that_it_does_not_know(trained: Trained, tmp_pa
     events = shop_events()
     newest = events[-1][2]
     write_events(tmp_path, [*events, *((user, "brand-new", newest - 1) for user, _, _ in events[:40])])
-    finished = run_shortlist("evaluate", "--package", str(trained.package), "--data", str(tmp_path))
-    assert finished.returncode == 0, finished.stderr
+    finished = run_in_process("evaluate", "--package", str(trained.package), "--data", str(tmp_path))
+    assert finished.exit_code == 0, finished.stderr
     assert "are not in the package: they count as missed" in finished.stdout
+
+
+def test_the_installed_command_fails_with_one_line_too(tmp_path: Path) -> None:
+    finished = run_shortlist("data", "check", str(tmp_path / "nowhere"))
+    assert finished.returncode == 2
+    assert finished.stderr == f"error: {tmp_path / 'nowhere'}: no such directory\n"
 
 
 def test_bad_options_are_one_line_and_name_what_is_wrong(trained: Trained, tmp_path: Path) -> None:
@@ -104,17 +103,17 @@ def test_data_that_cannot_be_learned_from_is_one_line(
 
 def test_data_check_counts_and_writes_what_it_refuses(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu,a,1\nu,,2\nu,b,never\n")
-    finished = run_shortlist("data", "check", str(tmp_path), "--rejects", str(tmp_path / "rejects.csv"))
-    assert finished.returncode == 0, finished.stderr
+    finished = run_in_process("data", "check", str(tmp_path), "--rejects", str(tmp_path / "rejects.csv"))
+    assert finished.exit_code == 0, finished.stderr
     assert "events.csv: 1 rows, item_id is missing (lines 3)" in finished.stderr
     assert (tmp_path / "rejects.csv").read_text().count("\n") == 3
     assert "refused rows" in finished.stdout
 
 
 def test_built_in_data_is_listed_copied_and_readable(tmp_path: Path) -> None:
-    assert "online-retail" in run_shortlist("data", "list").stdout
-    copied = run_shortlist("data", "copy", "online-retail", str(tmp_path / "retail"))
-    assert copied.returncode == 0, copied.stderr
+    assert "online-retail" in run_in_process("data", "list").stdout
+    copied = run_in_process("data", "copy", "online-retail", str(tmp_path / "retail"))
+    assert copied.exit_code == 0, copied.stderr
     assert {path.name for path in (tmp_path / "retail").iterdir()} == {
         "ATTRIBUTION.md",
         "dataset.json",

@@ -153,24 +153,3 @@ def test_calibration_finds_the_scale_and_shift_of_the_logits() -> None:
     probabilities = 1 / (1 + np.exp(-true_logits)).ravel()
     assert calibration_error(probabilities, labels.ravel().astype(np.float64)) < 0.01
     assert calibration_error(probabilities**0.5, labels.ravel().astype(np.float64)) > 0.1
-
-
-def test_batches_of_an_epoch_hold_every_position_once_and_never_mix_groups() -> None:
-    batches = EpochBatches(group_sizes=(10, 7), batch_size=4, seed=3)
-    drawn = batches.of(0)
-    assert len(drawn) == len(batches) == 5
-    assert sorted(position for batch in drawn for position in batch) == list(range(17))
-    assert all({position < 10 for position in batch} in ({True}, {False}) for batch in drawn)
-
-
-def test_batches_depend_on_seed_and_epoch_only() -> None:
-    one, other = (EpochBatches(group_sizes=(50,), batch_size=8, seed=3) for _ in range(2))
-    one.of(1)
-    assert one.of(0) == other.of(0) != one.of(1)
-
-
-def test_large_data_is_sampled_and_small_data_is_repeated() -> None:
-    sampled = EpochBatches(group_sizes=(1000,), batch_size=10, seed=0, examples_per_epoch=100)
-    assert len({position for batch in sampled.of(0) for position in batch}) == 100
-    repeated = EpochBatches(group_sizes=(3,), batch_size=2, seed=0, min_batches=5)
-    assert len(repeated.of(0)) == len(repeated) == 6

@@ -35,8 +35,8 @@ from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.models.two_tower.training import Towers
 from shortlist_training.package import Draft, refuse_unless_replaceable
 from shortlist_training.recipes import Recipe
+from shortlist_training.run_directory import CHECKPOINTS, open_run
 
-_RUN = "run.json"
 # A source that answers a cold start must keep some weight, or nothing would be left for a user without history.
 _POPULAR_WEIGHTS = (0.05, 0.15, 0.3)
 _TOWER_SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)
@@ -96,7 +96,7 @@ def train(
     refuse_unless_replaceable(out)
     protocol = global_time(dataset, cutoff=recipe.cutoff, seed=seed)
     tasks = _tasks(dataset, recipe, protocol, seed)
-    _open_log_dir(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)
+    open_run(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)
     loop = Loop(log_dir=log_dir, seed=seed, resume=resume, console=console)
     run = _choose_sources(dataset, recipe, protocol, loop, tasks[-1])
     towers, cuts = _fit_cuts(run, tasks)
@@ -166,7 +166,7 @@ def _fit_cuts(run: _Run, tasks: Sequence[Task]) -> tuple[Towers, list[_Cut]]:
 def _fit_cut(run: _Run, cut: int, towers: Towers, task: Task | None, name: str) -> _Cut:
     dataset, recipe = run.dataset, run.recipe
     run.say(f"sources for {name}: {dataset.until(cut):,} events before {cut}")
-    directory = run.loop.log_dir / "checkpoints" / f"two_tower-{name}"
+    directory = run.loop.log_dir / CHECKPOINTS / f"two_tower-{name}"
     fitted = two_tower.fit(dataset, cut, towers, recipe, run.loop, directory, task)
     funnel = Funnel(
         sources=(
@@ -213,7 +213,7 @@ def _fit_ranker(run: _Run, cuts: Sequence[_Cut], tasks: Sequence[Task]) -> tuple
     if not earlier:
         run.say("  too little time before validation: the ranker learns from the validation window itself")
         earlier = stacked
-    directory = run.loop.log_dir / "checkpoints" / "ranker"
+    directory = run.loop.log_dir / CHECKPOINTS / "ranker"
     fitted = ranker.fit(earlier, stacked[-1], run.weights, run.recipe, run.loop, directory)
     ranked = replace(cuts[-1].funnel, rank=_in_torch(fitted, cuts[-1].tables)).order(tasks[-1].queries, fused[-1])
     named: dict[str, Retrieved] = {
@@ -266,28 +266,3 @@ def _sample_queries(dataset: Dataset, cut: int, max_history: int, seed: int) -> 
 def _settings_of(dataset: Dataset, recipe: Recipe, seed: int, all_data: bool) -> dict[str, object]:
     plain = json.loads(json.dumps(asdict(recipe), default=str))
     return {"fingerprint": dataset.fingerprint, "recipe": plain, "seed": seed, "all_data": all_data}
-
-
-def _open_log_dir(log_dir: Path, settings: dict[str, object], *, resume: bool) -> None:
-    """Make the directory, or take over the run in it; InputError when it belongs to something else."""
-    marker = log_dir / _RUN
-    try:
-        found = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else None
-        if resume:
-            _check_resumable(log_dir, found, settings)
-        elif found is None and log_dir.exists() and any(log_dir.iterdir()):
-            raise InputError(f"{log_dir}: holds other files; give another --log-dir")
-        log_dir.mkdir(parents=True, exist_ok=True)
-        marker.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{log_dir}: cannot be used for logs ({error})") from error
-
-
-def _check_resumable(log_dir: Path, found: dict[str, object] | None, settings: dict[str, object]) -> None:
-    if found is None:
-        raise InputError(f"{log_dir}: no run to resume; leave --resume out to start one")
-    for name, value in settings.items():
-        if found.get(name) != value:
-            raise InputError(
-                f"{log_dir}: the run there was made with another {name}; it cannot be resumed with this one"
-            )

@@ -23,9 +23,12 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from shortlist_training.run_directory import TENSORBOARD
+
 VALIDATION_METRIC = "validation/ndcg"
 _DONE = "done.ckpt"
 _LAST = "last.ckpt"
+_BEST = "best.ckpt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,23 +179,21 @@ class Loop:
             self.console.print(f"  {directory.name}: done before, loaded", highlight=False, soft_wrap=True)
             _load(training, done)
             return
-        checkpoints = _checkpoints(directory, by_validation=patience is not None)
-        callbacks: list[Callback] = [_SeedEachEpoch(self.seed), checkpoints]
+        callbacks: list[Callback] = [_SeedEachEpoch(self.seed)]
         if patience is not None:
             callbacks.append(EarlyStopping(VALIDATION_METRIC, mode="max", patience=patience))
+            callbacks.append(_checkpoint(directory, _BEST, VALIDATION_METRIC))
+        # The last one is written last: what it says of the others is then true.
+        callbacks.append(_checkpoint(directory, _LAST, None))
         callbacks.append(RichProgressBar() if self.console.is_terminal else _EpochLines(self.console, directory.name))
-        last = directory / _LAST
-        with _quiet():
-            trainer = self._trainer(callbacks, directory.name, max_epochs)
-            once = _counter(1) if patience is not None else None
-            trainer.fit(
-                training,
-                _counter(len(training.batches)),
-                once,
-                ckpt_path=last if self.resume and last.is_file() else None,
-            )
+        last = directory / _LAST if self.resume and (directory / _LAST).is_file() else None
+        if last is None or not _stopped_early(last):
+            with _quiet():
+                trainer = self._trainer(callbacks, directory.name, max_epochs)
+                once = _counter(1) if patience is not None else None
+                trainer.fit(training, _counter(len(training.batches)), once, ckpt_path=last)
         if patience is not None:
-            _load(training, Path(checkpoints.best_model_path))
+            _load(training, directory / _BEST)
         torch.save({"state_dict": training.state_dict()}, directory / "done.partial")
         (directory / "done.partial").replace(done)
 
@@ -202,7 +203,7 @@ class Loop:
             devices=1,
             max_epochs=max_epochs,
             callbacks=callbacks,
-            logger=TensorBoardLogger(self.log_dir, name=name, version=""),
+            logger=TensorBoardLogger(self.log_dir / TENSORBOARD, name=name, version=""),
             log_every_n_steps=20,
             gradient_clip_val=1.0,
             deterministic=True,
@@ -217,14 +218,13 @@ def _counter(length: int) -> DataLoader[Tensor]:
     return DataLoader(torch.arange(length), batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
 
 
-def _checkpoints(directory: Path, *, by_validation: bool) -> ModelCheckpoint:
-    """`last.ckpt` after every epoch, to resume from, and `best.ckpt` by the validation metric or simply the latest."""
+def _checkpoint(directory: Path, name: str, monitor: str | None) -> ModelCheckpoint:
+    """After every epoch: overwrite the file `name`, by the metric only where it is the best so far."""
     return ModelCheckpoint(
         dirpath=directory,
-        filename="best",
-        monitor=VALIDATION_METRIC if by_validation else None,
+        filename=Path(name).stem,
+        monitor=monitor,
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
@@ -232,6 +232,12 @@ def _checkpoints(directory: Path, *, by_validation: bool) -> ModelCheckpoint:
 
 def _load(training: Training, path: Path) -> None:
     training.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+
+
+def _stopped_early(checkpoint: Path) -> bool:
+    """True when the stage was cut off after its last epoch and before it was marked as done: no epoch may be added."""
+    callbacks = torch.load(checkpoint, weights_only=True)["callbacks"]
+    return any(state.get("stopped_epoch") for name, state in callbacks.items() if name.startswith("EarlyStopping"))
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function

@@ -3,6 +3,7 @@
 | module | what it does |
 |---|---|
 | `tables` | one file to rows of text with line numbers: CSV (gzip too), Parquet, MovieLens |
+| `columns` | the rules for columns: text in, typed columns out |
 | `rejects` | the rows that were refused: counted, shown, written to a file |
 | `description` | the optional `dataset.json`: name, licence, attribution |
 | `reader` | a data directory to a checked events table and items table |
