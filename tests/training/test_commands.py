@@ -66,6 +66,10 @@ def test_bad_options_are_one_line_and_name_what_is_wrong(trained: Trained, tmp_p
     )
     assert "nowhere: no such directory" in one_line_error("train", "--data", str(tmp_path / "nowhere"), "--out", out)
     assert "not overwritten" in one_line_error("train", "--data", data, "--out", data)
+    inside_a_file = str(trained.data / "events.csv" / "package")
+    assert "cannot be written there" in one_line_error(
+        "train", "--data", data, "--out", inside_a_file, "--log-dir", out
+    )
     assert "no run to resume" in one_line_error("train", "--data", data, "--out", out, "--resume")
     assert "holds other files" in one_line_error("train", "--data", data, "--out", out, "--log-dir", data)
     assert "protocol 'best' is unknown; there are: global_time" in one_line_error(

@@ -34,7 +34,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn by chance.")] = 0,
     log_dir: Annotated[
         Path | None,
-        typer.Option(help="Checkpoints, TensorBoard logs, refused rows. Default: OUT.training beside the package."),
+        typer.Option(help="Checkpoints and TensorBoard logs. Default: OUT.training beside the package."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the log directory.")] = False,
     all_data: Annotated[

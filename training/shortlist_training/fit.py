@@ -33,7 +33,7 @@ from shortlist_training.metrics import mean_ndcg, summarise
 from shortlist_training.models import Retrieved, item_neighbours, popular, ranker, two_tower
 from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.models.two_tower.training import Towers
-from shortlist_training.package import Draft, refuse_unless_replaceable
+from shortlist_training.package import Draft, prepare_target
 from shortlist_training.recipes import Recipe
 from shortlist_training.run_directory import CHECKPOINTS, open_run
 
@@ -93,7 +93,7 @@ def train(
             had other data, recipe or seed.
     """
     torch.set_num_threads(recipe.num_threads)
-    refuse_unless_replaceable(out)
+    prepare_target(out)
     protocol = global_time(dataset, cutoff=recipe.cutoff, seed=seed)
     tasks = _tasks(dataset, recipe, protocol, seed)
     open_run(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)

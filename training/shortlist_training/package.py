@@ -110,9 +110,20 @@ class Draft:
 
 
 def refuse_unless_replaceable(target: Path) -> None:
-    """Raise InputError when something that is not a package lies at `target`; called before work is spent."""
+    """Raise InputError when something that is not a package lies at `target`."""
     if target.is_symlink() or (target.exists() and not (target.is_dir() and (target / MANIFEST).is_file())):
         raise InputError(f"{target}: exists and is not a model package; it is not overwritten")
+
+
+def prepare_target(target: Path) -> None:
+    """Say before work is spent, with an InputError, that a package could not be published at `target`."""
+    refuse_unless_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{target}: a package cannot be written there ({error.strerror})") from error
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"{target}: a package cannot be written there (no permission)")
 
 
 def verify(path: Path) -> dict[str, Any]:
