@@ -14,15 +14,18 @@ from tests.demo_run import DemoRun, run_shortlist
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SERVED_TARGET = "localhost:8500"
+PORTS = {"demo": 8500, "my-shop": 8501}
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def commands(text: str) -> list[list[str]]:
-    lines = [shlex.split(line, comments=True) for block in blocks("bash") for line in block.splitlines()]
-    return [words[1:] for words in lines if words[:1] == [".venv/bin/shortlist"] and text in words]
+def commands(name: str, data: str) -> list[list[str]]:
+    """The `shortlist NAME` commands about the demo or about my-shop, without the program."""
+    found = [block for block in blocks("bash") if data in block or f":{PORTS[data]}" in block]
+    lines = [shlex.split(line, comments=True) for block in found for line in block.splitlines()]
+    return [words[1:] for words in lines if words[:2] == [".venv/bin/shortlist", name]]
 
 
 @pytest.mark.parametrize("position", range(len(blocks("python"))))
@@ -37,23 +40,33 @@ def test_python_blocks_run_against_the_demo(position: int, demo_server: str) -> 
     assert not finished.stderr
 
 
-def test_the_serve_command_serves_the_demo(demo: DemoRun) -> None:
-    [words] = commands("serve")
+def run_here(words: list[str], here: dict[str, str], cwd: Path) -> str:
+    """Run a command with the README's names replaced by those of the test; gives what it printed."""
+    finished = run_shortlist(*[here.get(word, word) for word in words], cwd=cwd)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_the_demo_is_served_and_asked_as_the_readme_says(demo: DemoRun, tmp_path: Path) -> None:
+    [words] = commands("serve", "demo")
     here = {"build/demo/package": str(demo.package), "build/demo/state": str(demo.directory / "state"), "8500": "0"}
     with server([here.get(word, word) for word in words], demo.directory / "readme-server.log") as target:
-        finished = run_shortlist(*[word.replace(SERVED_TARGET, target) for word in commands("recommend")[0]])
-    assert finished.returncode == 0, finished.stderr
+        [ask] = commands("recommend", "demo")
+        assert "because of" in run_here(ask, {SERVED_TARGET: target}, tmp_path)
 
 
-def test_the_own_data_commands_train_a_package(tmp_path: Path, own_shop: Path) -> None:
-    here = {"my-shop": str(own_shop), "build/my-shop": str(tmp_path / "package")}
-    ran = [run_shortlist(*[here.get(word, word) for word in words], cwd=tmp_path) for words in own_data_commands()]
-    assert [finished.returncode for finished in ran] == [0] * 4, [finished.stderr for finished in ran]
-    assert (tmp_path / "package" / "manifest.json").is_file()
-
-
-def own_data_commands() -> list[list[str]]:
-    return [words for text in ("check", "train", "evaluate", "verify") for words in commands(text)]
+def test_a_shop_of_ones_own_is_trained_and_served_as_the_readme_says(tmp_path: Path, own_shop: Path) -> None:
+    here = {"my-shop": str(own_shop), "build/my-shop": str(tmp_path / "package"), "SOMEBODY": "u0"}
+    here |= {"build/my-shop-state": str(tmp_path / "state"), "8501": "0"}
+    for name in ("data", "train", "evaluate", "package"):
+        [words] = commands(name, "my-shop")
+        run_here(words, here, tmp_path)
+    [words] = commands("serve", "my-shop")
+    with server([here.get(word, word) for word in words], tmp_path / "server.log") as target:
+        here["localhost:8501"] = target
+        [words], [ask] = commands("events", "my-shop"), commands("recommend", "my-shop")
+        assert "960 events sent, 960 of them new" in run_here(words, here, tmp_path)
+        assert "because of tea thing" in run_here(ask, here, tmp_path)
 
 
 @pytest.fixture

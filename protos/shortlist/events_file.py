@@ -1,7 +1,8 @@
 """Reads events from `events.csv` or `events.csv.gz`, row by row, and sets wrong rows aside.
 
-The first line names the columns: user_id, item_id, timestamp (seconds since the epoch, UTC), and optionally type and
-value; others are ignored. One event a line: a quoted field holds no line break, so that one broken quote costs one row.
+The first line names the columns: user_id, item_id, timestamp (seconds since the epoch, or an ISO 8601 time, UTC unless
+it names an offset), and optionally type and value; others are ignored. One event a line: a quoted field holds no line
+break, so that one broken quote costs one row.
 """
 
 import csv
@@ -9,6 +10,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -171,10 +173,22 @@ def _identifier(name: str, text: str) -> str:
 
 
 def _timestamp(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_TIMESTAMP)) else -1
+    if text.isascii() and text.isdigit():
+        number = int(text) if len(text) <= len(str(MAX_TIMESTAMP)) else MAX_TIMESTAMP + 1
+    else:
+        number = _iso_seconds(text)
     if not 0 <= number <= MAX_TIMESTAMP:
-        raise ValueError(f"timestamp: {_shown(text)} is not a whole number in 0..{MAX_TIMESTAMP}")
+        raise ValueError(f"timestamp: {_shown(text)} is neither seconds in 0..{MAX_TIMESTAMP} nor an ISO 8601 time")
     return number
+
+
+def _iso_seconds(text: str) -> int:
+    """Whole seconds since the epoch of an ISO 8601 time, UTC unless it names an offset; -1 when it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return -1
+    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _type(text: str) -> str:

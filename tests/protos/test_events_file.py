@@ -70,6 +70,21 @@ def test_events_come_in_batches(tmp_path: Path, rejects: Path) -> None:
     assert file.num_events == 7
 
 
+def test_iso_times_are_utc_unless_they_name_an_offset(tmp_path: Path, rejects: Path) -> None:
+    times = [
+        b"2011-10-31",
+        b"2011-10-31T12:00:00",
+        b"2011-10-31T12:00:00.9+02:00",
+        b"2011-10-31 12:00:00Z",
+        b"1969-12-31",
+    ]
+    content = HEADER + b"".join(b"u,i,%b\n" % time for time in times)
+    file = EventsFile(write(tmp_path, content), rejects)
+    found = [event.timestamp for batch in file for event in batch]
+    assert found == [1320019200, 1320062400, 1320055200, 1320062400]
+    assert file.num_rejected == 1
+
+
 def test_the_default_type_is_the_callers_choice(tmp_path: Path, rejects: Path) -> None:
     file = EventsFile(write(tmp_path, HEADER + b"u,i,1\n"), rejects, default_type="view")
     assert [event.type for batch in file for event in batch] == ["view"]
@@ -82,13 +97,19 @@ def test_the_default_type_is_the_callers_choice(tmp_path: Path, rejects: Path) -
         (b"u,i,1,view,1,more", "6 fields instead of 5"),
         (b",i,1,view,1", "user_id: 0 bytes are not in 1..128"),
         (b"u," + b"\xc3\xa4" * 65 + b",1,view,1", "item_id: 130 bytes are not in 1..128"),
-        (b"u,i,yesterday,view,1", "timestamp: 'yesterday' is not a whole number in 0..253402300799"),
-        (b"u,i,-1,view,1", "timestamp: '-1' is not a whole number in 0..253402300799"),
-        (b"u,i,1.5,view,1", "timestamp: '1.5' is not a whole number in 0..253402300799"),
-        (b"u,i,253402300800,view,1", "timestamp: '253402300800' is not a whole number in 0..253402300799"),
-        (b"u,i," + b"9" * 5000 + b",view,1", f"timestamp: '{'9' * 50}...' is not a whole number in 0..253402300799"),
-        ("u,i,٣,view,1".encode(), "timestamp: '٣' is not a whole number in 0..253402300799"),
-        (b"u,i,,view,1", "timestamp: '' is not a whole number in 0..253402300799"),
+        (b"u,i,yesterday,view,1", "timestamp: 'yesterday' is neither seconds in 0..253402300799 nor an ISO 8601 time"),
+        (b"u,i,-1,view,1", "timestamp: '-1' is neither seconds in 0..253402300799 nor an ISO 8601 time"),
+        (b"u,i,1.5,view,1", "timestamp: '1.5' is neither seconds in 0..253402300799 nor an ISO 8601 time"),
+        (
+            b"u,i,253402300800,view,1",
+            "timestamp: '253402300800' is neither seconds in 0..253402300799 nor an ISO 8601 time",
+        ),
+        (
+            b"u,i," + b"9" * 5000 + b",view,1",
+            f"timestamp: '{'9' * 50}...' is neither seconds in 0..253402300799 nor an ISO 8601 time",
+        ),
+        ("u,i,٣,view,1".encode(), "timestamp: '٣' is neither seconds in 0..253402300799 nor an ISO 8601 time"),
+        (b"u,i,,view,1", "timestamp: '' is neither seconds in 0..253402300799 nor an ISO 8601 time"),
         (b"u,i,1,VIEW,1", "type: 'VIEW' is not one of view, click, cart, purchase, like, dislike, rating"),
         (b"u,i,1,view,nan", "value: 'nan' is not a finite number"),
         (b"u,i,1,view,1e39", "value: '1e39' is not a finite number"),
@@ -156,7 +177,9 @@ def test_rejects_are_complete_when_the_gzip_turns_out_damaged(tmp_path: Path, re
     damaged = gzip.compress(HEADER + b"u,i,x\n" + b"u,i,1\n" * 1000)[:-8]
     with pytest.raises(ValueError, match="damaged gzip"):
         read(write(tmp_path, damaged, "events.csv.gz"), rejects)
-    assert rows(rejects)[1:] == [["2", "timestamp: 'x' is not a whole number in 0..253402300799", "u,i,x"]]
+    assert rows(rejects)[1:] == [
+        ["2", "timestamp: 'x' is neither seconds in 0..253402300799 nor an ISO 8601 time", "u,i,x"]
+    ]
 
 
 def test_a_missing_file_is_named(tmp_path: Path, rejects: Path) -> None:

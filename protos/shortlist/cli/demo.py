@@ -27,7 +27,7 @@ def demo(
 ) -> None:
     """Train on the built-in shop data, start a server, ask it for recommendations, stop it.
 
-    Leaves the package in DIR/package: serve it again with `shortlist serve --package DIR/package`.
+    Leaves the package in DIR/package and the events in DIR/state; the last line says how to serve them again.
     """
     console = Console()
     started = time.monotonic()
@@ -48,7 +48,8 @@ def demo(
         step(console, "5/6  Record what every user did", "events", "import", *arguments)
         arguments = ("--target", target, "--user", user, "--k", str(k), "--diversity", "0.2")
         step(console, f"6/6  Recommend for user {user}", "recommend", *arguments)
-    print(f"\nDone in {time.monotonic() - started:.0f} s. Serve it again: shortlist serve --package {package}")
+    print(f"\nDone in {time.monotonic() - started:.0f} s. Serve it again, events and all:")
+    print(shlex.join([*_program(), "serve", "--package", package, "--state", state]))
 
 
 def step(console: Console, heading: str, *arguments: str) -> None:
@@ -64,6 +65,11 @@ def _title(console: Console, heading: str, *arguments: str) -> None:
     command = escape(f"$ shortlist {shlex.join(arguments)}")
     console.print(f"\n[bold]{escape(heading)}[/bold]\n[dim]{command}[/dim]", soft_wrap=True)
     sys.stdout.flush()
+
+
+def _program() -> list[str]:
+    """How the user called `shortlist`."""
+    return ["python", "-m", "shortlist.cli"] if Path(sys.argv[0]).name == "__main__.py" else [sys.argv[0]]
 
 
 def _command(*arguments: str) -> list[str]:

@@ -40,6 +40,9 @@ def import_events(
     print(f"{file.num_events:,} events sent, {num_recorded:,} of them new, {file.num_rejected:,} rows rejected")
     if file.num_rejected:
         print(f"rejected rows, with line numbers and reasons: {rejects}", file=sys.stderr)
+    if not file.num_events:
+        print(f"error: {file.path}: not one row is an event", file=sys.stderr)
+        raise typer.Exit(2)
 
 
 def send(file: EventsFile, target: str, timeout_s: float) -> int:

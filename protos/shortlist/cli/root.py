@@ -2,10 +2,11 @@
 
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from shortlist import __version__
 from shortlist.cli.demo import demo
 from shortlist.cli.events import events
 from shortlist.cli.recommend import recommend
@@ -30,17 +31,27 @@ def build_app() -> typer.Typer:
     """Make the root command with everything that is installed."""
     app = typer.Typer(
         name="shortlist",
-        help="Train, package, serve and query recommender models.",
         no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(options)
     app.command()(recommend)
     app.add_typer(events, name="events")
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         join(app, entry)
     app.command()(demo)
     return app
+
+
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Train, package, serve and query recommender models."""
+    if version:
+        print(__version__)
+        raise typer.Exit
 
 
 def join(app: typer.Typer, entry: EntryPoint) -> None:
@@ -56,7 +67,7 @@ def missing_extra(error: ModuleNotFoundError) -> str:
     """Say which extra brings the module that the command on the command line lacks."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     extras = [extra for entry in entry_points(group=GROUP, name=name) for extra in entry.extras]
-    if not extras:
+    if not extras or (error.name or "").startswith("shortlist"):
         raise error
     return f"`shortlist {name}` needs {error.name}, which is not installed: pip install 'shortlist[{extras[0]}]'"
 

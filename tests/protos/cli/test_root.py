@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import shortlist
 from tests.demo_run import run_shortlist
 
 COMMANDS = ("serve", "train", "evaluate", "recommend", "events", "package", "data", "demo")
@@ -58,6 +59,17 @@ def test_a_command_without_its_extra_names_the_extra(arguments: tuple[str, ...],
     assert finished.returncode == 2
     [line] = finished.stderr.splitlines()
     assert f"pip install 'shortlist[{extra}]'" in line
+
+
+def test_an_import_without_a_single_event_fails(demo_server: str, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu,i,yesterday\n")
+    finished = run_shortlist("events", "import", "--target", demo_server, "--data", str(tmp_path), cwd=tmp_path)
+    assert finished.returncode == 2
+    assert "not one row is an event" in finished.stderr
+
+
+def test_the_version_is_printed() -> None:
+    assert run_shortlist("--version").stdout.strip() == shortlist.__version__
 
 
 def test_recommend_prints_json_for_programs(demo_server: str) -> None:
