@@ -1,6 +1,7 @@
 """The commands `shortlist train`, `shortlist evaluate` and `shortlist data`.
 
-Light at import: what takes long to load (torch, polars) is imported inside the functions, so `--help` answers at once.
+Light at import: what takes long to load is imported inside the functions, so `--help` answers at once; torch and
+onnxruntime only when the input has been checked, so a mistake is answered at once, too.
 """
 
 from __future__ import annotations
@@ -46,15 +47,17 @@ def train(
     with _one_line_errors():
         from rich.console import Console
 
-        from shortlist_training import fit
+        from shortlist_training.plan import make_plan
         from shortlist_training.recipes import find_recipe
 
         chosen = find_recipe(recipe)
         logs = log_dir or out.parent / f"{out.name}.training"
         dataset = _read(data, rejects=out.parent / f"{out.name}.rejects.csv")
-        package_id = fit.train(
-            dataset, chosen, out, seed=seed, log_dir=logs, resume=resume, all_data=all_data, console=Console()
-        )
+        plan = make_plan(dataset, chosen, out, seed=seed, log_dir=logs, resume=resume, all_data=all_data)
+
+        from shortlist_training import fit
+
+        package_id = fit.train(plan, Console())
         typer.echo(f"package {package_id} written to {out}; logs: {logs}")
 
 
@@ -72,6 +75,7 @@ def evaluate(
         from shortlist_training.package import read_package
         from shortlist_training.reports import print_report, write_report
 
+        evaluation.find_protocol(protocol)
         opened = read_package(package)
         dataset = _read(data, rejects=None)
         report = evaluation.evaluate(opened, dataset, protocol=protocol, cutoff=k, seed=seed)

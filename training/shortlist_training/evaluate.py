@@ -1,6 +1,7 @@
 """The offline judgement of a package: full-ranking metrics of every scorer, with the protocol beside them.
 
-The funnel runs what was exported (onnxruntime) and the kernels: the operations of the server.
+The funnel runs what was exported (onnxruntime) and the kernels: the operations of the server. It is imported when the
+data has been checked: until then nothing here takes long to load.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,6 @@ from shortlist_training.errors import InputError
 from shortlist_training.metrics import hits, ndcg, paired_bootstrap, summarise
 from shortlist_training.models import Retrieved
 from shortlist_training.models.popular import Popular, decayed_counts
-from shortlist_training.open_package import open_funnel
 from shortlist_training.package import Package
 
 PROTOCOLS: dict[str, Callable[..., GlobalTime]] = {"global_time": global_time}
@@ -43,15 +43,20 @@ class Report:
     comparison: Comparison
 
 
+def find_protocol(name: str) -> Callable[..., GlobalTime]:
+    """Return the protocol of that name; InputError lists the names where there is none."""
+    if name not in PROTOCOLS:
+        raise InputError(f"protocol {name!r} is unknown; there are: {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
 def evaluate(package: Package, dataset: Dataset, *, protocol: str, cutoff: int, seed: int) -> Report:
     """Judge a package on the test period of the data.
 
     Raises:
         InputError: unknown protocol, a package that was trained on the test period, or nobody to judge it by.
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"protocol {protocol!r} is unknown; there are: {', '.join(PROTOCOLS)}")
-    agreed = PROTOCOLS[protocol](dataset, cutoff=cutoff, seed=seed)
+    agreed = find_protocol(protocol)(dataset, cutoff=cutoff, seed=seed)
     train_until = package.manifest["data"]["train_until"]
     if train_until > agreed.test_start:
         raise InputError(
@@ -77,6 +82,8 @@ def evaluate(package: Package, dataset: Dataset, *, protocol: str, cutoff: int, 
 
 def _rank_all(package: Package, dataset: Dataset, protocol: GlobalTime, task: Task) -> dict[str, Retrieved]:
     """The ranking of every scorer: single sources, then the fusion, then the funnel."""
+    from shortlist_training.open_package import open_funnel
+
     funnel = open_funnel(package)
     retrieved = funnel.retrieve(task.queries)
     named = {source.name: lists for source, lists in zip(funnel.sources, retrieved, strict=True)}

@@ -11,10 +11,8 @@ Nothing before `train_until` is chosen by anything after it.
 """
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,9 +21,8 @@ from rich.console import Console
 
 from shortlist_training.data.dataset import Dataset
 from shortlist_training.data.histories import histories_before, history_features, seen_before
-from shortlist_training.data.queries import Queries, Task, task_in
-from shortlist_training.data.split import GlobalTime, global_time, windows_before_test
-from shortlist_training.errors import InputError
+from shortlist_training.data.queries import Queries, Task
+from shortlist_training.data.split import GlobalTime
 from shortlist_training.export import Fitted, write_package
 from shortlist_training.funnel import Funnel, Rank
 from shortlist_training.loop import Loop
@@ -33,9 +30,10 @@ from shortlist_training.metrics import mean_ndcg, summarise
 from shortlist_training.models import Retrieved, item_neighbours, popular, ranker, two_tower
 from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.models.two_tower.training import Towers
-from shortlist_training.package import Draft, prepare_target
+from shortlist_training.package import Draft
+from shortlist_training.plan import Plan
 from shortlist_training.recipes import Recipe
-from shortlist_training.run_directory import CHECKPOINTS, open_run
+from shortlist_training.run_directory import CHECKPOINTS
 
 # A source that answers a cold start must keep some weight, or nothing would be left for a user without history.
 _POPULAR_WEIGHTS = (0.05, 0.15, 0.3)
@@ -72,69 +70,33 @@ class _Run:
         self.loop.console.print(text, highlight=False, soft_wrap=True)
 
 
-def train(
-    dataset: Dataset,
-    recipe: Recipe,
-    out: Path,
-    *,
-    seed: int,
-    log_dir: Path,
-    resume: bool,
-    all_data: bool,
-    console: Console,
-) -> str:
-    """Train everything and write the package `out`; returns its package id.
+def train(plan: Plan, console: Console) -> str:
+    """Train everything and write the package `plan.out`; returns its package id.
 
-    `log_dir` takes checkpoints and TensorBoard logs; with `resume` the run found there goes on. With `all_data` the
-    package is fitted on the test period too, and cannot be evaluated on this data.
-
-    Raises:
-        InputError: the data cannot be split or learned from, `out` or `log_dir` is something else, or the resumed run
-            had other data, recipe or seed.
+    With `plan.resume` the run found in the log directory goes on.
     """
+    dataset, recipe, protocol, tasks = plan.dataset, plan.recipe, plan.protocol, plan.tasks
     torch.set_num_threads(recipe.num_threads)
-    prepare_target(out)
-    protocol = global_time(dataset, cutoff=recipe.cutoff, seed=seed)
-    tasks = _tasks(dataset, recipe, protocol, seed)
-    open_run(log_dir, _settings_of(dataset, recipe, seed, all_data), resume=resume)
-    loop = Loop(log_dir=log_dir, seed=seed, resume=resume, console=console)
+    loop = Loop(log_dir=plan.log_dir, seed=plan.seed, resume=plan.resume, console=console)
     run = _choose_sources(dataset, recipe, protocol, loop, tasks[-1])
     towers, cuts = _fit_cuts(run, tasks)
     run.weights = _choose_weights(run, cuts[-1].funnel, tasks[-1])
     cuts = [replace(cut, funnel=replace(cut.funnel, weights=run.weights)) for cut in cuts]
     fitted_ranker, evaluation = _fit_ranker(run, cuts, tasks)
-    train_until = protocol.end if all_data else protocol.test_start
-    last = _fit_cut(run, train_until, towers, None, "package")
+    last = _fit_cut(run, plan.train_until, towers, None, "package")
     fitted = Fitted(
         dataset=dataset,
         recipe=recipe,
-        train_until=train_until,
+        train_until=plan.train_until,
         funnel=last.funnel,
         user_tower=last.towers.graph,
         ranker=fitted_ranker.export(last.tables),
         evaluation=[evaluation],
-        queries=_sample_queries(dataset, train_until, recipe.max_history, seed),
+        queries=_sample_queries(dataset, plan.train_until, recipe.max_history, plan.seed),
     )
     run.say("export")
-    with Draft(out) as draft:
+    with Draft(plan.out) as draft:
         return write_package(fitted, draft, console)
-
-
-def _tasks(dataset: Dataset, recipe: Recipe, protocol: GlobalTime, seed: int) -> list[Task]:
-    """The windows that have users to learn from or to validate on; the last one is validation."""
-    tasks = []
-    for window in windows_before_test(dataset, protocol, recipe.ranker.num_windows):
-        is_validation = window == protocol.validation
-        limit = recipe.max_validation_users if is_validation else recipe.ranker.max_users_per_window
-        task = task_in(dataset, window, recipe.max_history, max_users=limit, seed=seed)
-        if len(task):
-            tasks.append(task)
-        elif is_validation:
-            raise InputError(
-                f"{dataset.description.name}: nobody with a history before {window.start} takes a new item before "
-                f"{window.end}: nothing to validate on"
-            )
-    return tasks
 
 
 def _choose_sources(dataset: Dataset, recipe: Recipe, protocol: GlobalTime, loop: Loop, validation: Task) -> _Run:
@@ -261,8 +223,3 @@ def _sample_queries(dataset: Dataset, cut: int, max_history: int, seed: int) -> 
     users = np.random.default_rng(seed).permutation(users)[:_NUM_SAMPLE_USERS]
     items_BL, recency_BL = history_features(histories, users, max_history)
     return Queries(items_BL, recency_BL, seen_before(dataset, cut).take(users))
-
-
-def _settings_of(dataset: Dataset, recipe: Recipe, seed: int, all_data: bool) -> dict[str, object]:
-    plain = json.loads(json.dumps(asdict(recipe), default=str))
-    return {"fingerprint": dataset.fingerprint, "recipe": plain, "seed": seed, "all_data": all_data}
