@@ -79,12 +79,14 @@ class Profiles:
     """What the users did: distinct items by last interaction, the most recent at the last position, padded on the left.
 
     `seen_rows` holds all that a user ever touched, dislikes included; `seen_types` the type of the last event of each.
+    `num_unknown_B` counts the items that would be history, were they in the catalogue.
     """
 
     history_rows_BL: NDArray[np.int64]
     history_times_BL: NDArray[np.int64]
     seen_rows: tuple[NDArray[np.int64], ...]
     seen_types: tuple[NDArray[np.uint8], ...]
+    num_unknown_B: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.history_rows_BL)
@@ -101,6 +103,13 @@ class Profiles:
         cold: NDArray[np.bool_] = np.logical_not(np.any(self.known_BL, axis=1))
         return cold
 
+    def why_cold(self, position: int) -> str:
+        """For people: why the user at this position, who is cold, has no history."""
+        num_unknown = int(self.num_unknown_B[position])
+        if not num_unknown:
+            return "the history is empty"
+        return f"none of the {num_unknown} history items is in the package's catalogue"
+
     def take(self, positions: NDArray[np.int64]) -> Profiles:
         """The profiles at these positions of the batch."""
         return Profiles(
@@ -108,6 +117,7 @@ class Profiles:
             history_times_BL=self.history_times_BL[positions],
             seen_rows=tuple(self.seen_rows[position] for position in positions),
             seen_types=tuple(self.seen_types[position] for position in positions),
+            num_unknown_B=self.num_unknown_B[positions],
         )
 
 

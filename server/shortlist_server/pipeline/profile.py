@@ -35,6 +35,7 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
     times_BL = np.zeros((num_requests, max_history), dtype=np.int64)
     seen_rows: list[NDArray[np.int64]] = []
     seen_types: list[NDArray[np.uint8]] = []
+    num_unknown_B = np.zeros(num_requests, dtype=np.int64)
     recorded = _read(batch, store)
     for request, (stored, query) in enumerate(zip(recorded, batch.queries, strict=True)):
         interactions = merge(stored, query.history, catalog)
@@ -42,6 +43,8 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
         if history:
             rows_BL[request, -len(history) :] = [row for row, _, _ in history]
             times_BL[request, -len(history) :] = [timestamp for _, timestamp, _ in history]
+        else:
+            num_unknown_B[request] = _count_unknown(stored, query.history, catalog)
         last = {row: event_type for row, _, event_type in interactions}
         seen_rows.append(np.fromiter(last.keys(), np.int64, len(last)))
         seen_types.append(np.fromiter(last.values(), np.uint8, len(last)))
@@ -50,6 +53,7 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
         history_times_BL=times_BL,
         seen_rows=tuple(seen_rows),
         seen_types=tuple(seen_types),
+        num_unknown_B=num_unknown_B,
     )
 
 
@@ -79,6 +83,14 @@ def history_of(interactions: Iterable[Interaction]) -> list[Interaction]:
             latest.pop(row, None)
             latest[row] = interaction
     return list(latest.values())
+
+
+def _count_unknown(stored: Profile, given: GivenHistory, catalog: Catalog) -> int:
+    """The distinct items that the catalogue lacks, those that were only disliked left out."""
+    item_ids = [*stored.item_ids, *given.item_ids]
+    types = [*stored.types.tolist(), *given.types.tolist()]
+    liked = {item_id for item_id, kind in zip(item_ids, types, strict=True) if kind != EVENT_TYPE_DISLIKE}
+    return int(np.count_nonzero(catalog.rows(list(liked)) == PADDING))
 
 
 def _interactions(

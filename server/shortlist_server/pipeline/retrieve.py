@@ -102,7 +102,7 @@ def _wanted(batch: Batch, profiles: Profiles, sources: Sequence[Source]) -> NDAr
                     stage=STAGE_RETRIEVE,
                     source=source.name,
                     reason=DEGRADATION_REASON_COLD_START,
-                    detail="the history is empty",
+                    detail=profiles.why_cold(request),
                 )
             elif source.needs_history and batch.level >= Level.POPULAR:
                 batch.degrade(

@@ -132,7 +132,7 @@ def _to_rank(batch: Batch, profiles: Profiles, ranker: Ranker) -> list[int]:
             stage=STAGE_SCORE,
             source=ranker.name,
             reason=DEGRADATION_REASON_COLD_START,
-            detail="the history is empty",
+            detail=profiles.why_cold(int(request)),
         )
     return [request for request in batch.live() if not cold_B[request]]
 

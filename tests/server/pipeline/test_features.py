@@ -15,6 +15,7 @@ INPUTS = FeatureInputs(
         history_times_BL=np.array([[0, 86_400, 216_000], [0, 0, 0]]),
         seen_rows=(np.array([2, 4]), np.array([], np.int64)),
         seen_types=(np.array([1, 1], np.uint8), np.array([], np.uint8)),
+        num_unknown_B=np.zeros(2, np.int64),
     ),
     candidate_rows_BC=np.array([[0, -1], [9, 3]]),
     retrieval_scores_BCS=np.zeros((2, 2, 3), np.float32),

@@ -20,7 +20,7 @@ from shortlist.v1.answer_pb2 import (
     Stage,
 )
 from shortlist.v1.filter_pb2 import Filters
-from shortlist.v1.history_pb2 import History
+from shortlist.v1.history_pb2 import EVENT_TYPE_DISLIKE, EVENT_TYPE_VIEW, History
 from shortlist.v1.recommendation_pb2 import (
     Diversity,
     Fusion,
@@ -176,6 +176,16 @@ def test_a_new_user_gets_popular_items_and_is_told_so(ask: Ask, package: Package
         (STAGE_RETRIEVE, "item_neighbours", DEGRADATION_REASON_COLD_START),
         (STAGE_SCORE, "ranker", DEGRADATION_REASON_COLD_START),
     }
+    assert {one.detail for one in reply.degraded} == {"the history is empty"}
+
+
+def test_a_user_of_unknown_items_is_told_that_none_is_in_the_catalogue(ask: Ask) -> None:
+    types = [EVENT_TYPE_VIEW, EVENT_TYPE_VIEW, EVENT_TYPE_VIEW, EVENT_TYPE_DISLIKE, EVENT_TYPE_DISLIKE]
+    history = History(item_ids=["other", "another", "other", "hated", "item-004"], types=types)
+    reply = ask(RecommendRequest(history=history, k=5))
+    assert {one.reason for one in reply.degraded} == {DEGRADATION_REASON_COLD_START}
+    assert len(reply.degraded) == 3
+    assert {one.detail for one in reply.degraded} == {"none of the 2 history items is in the package's catalogue"}
 
 
 def test_a_source_that_is_not_asked_still_feeds_the_ranker(ask: Ask) -> None:

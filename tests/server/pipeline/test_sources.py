@@ -23,6 +23,7 @@ def profiles_of(histories: list[list[int]], max_history: int = 10) -> Profiles:
         history_times_BL=np.zeros_like(rows_BL),
         seen_rows=tuple(np.array(history, np.int64) for history in histories),
         seen_types=tuple(np.ones(len(history), np.uint8) for history in histories),
+        num_unknown_B=np.zeros(len(histories), np.int64),
     )
 
 
