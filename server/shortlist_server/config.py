@@ -94,7 +94,7 @@ def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:
     if not settings.allow_plaintext and not _is_loopback(settings.host):
         raise ValueError(
             f"host: {settings.host!r} is reachable from other machines and this server speaks plain text; "
-            "set allow_plaintext if that is what you want"
+            "give --allow-plaintext (in a file: allow_plaintext = true) if that is what you want"
         )
     return settings
 

@@ -84,6 +84,8 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 def test_a_public_address_needs_a_word_of_consent(host: str) -> None:
     with pytest.raises(ValueError, match=f"host: '{host}' is reachable from other machines"):
         load_settings(None, {"package": Path("p"), "host": host})
+    with pytest.raises(ValueError, match="give --allow-plaintext"):
+        load_settings(None, {"package": Path("p"), "host": host})
     assert load_settings(None, {"package": Path("p"), "host": host, "allow_plaintext": True}).host == host
 
 
