@@ -62,7 +62,9 @@ def serve(
 
     try:
         serve_until_stopped(settings)
-    except (PackageError, StateError) as error:
+    except PackageError as error:
+        _fail(error.at(settings.package))
+    except StateError as error:
         _fail(error)
 
 
@@ -82,24 +84,27 @@ def verify(directory: Annotated[Path, typer.Argument(help="The package directory
         opened = open_package(directory)
         num_golden = check_golden(opened)
     except PackageError as error:
-        _fail(error)
+        _fail(error.at(directory))
     _print_contents(opened, num_golden)
 
 
 def _print_contents(opened: Package, num_golden: int) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     from shortlist_server.catalog.describe import contents_tables
 
     console = Console(soft_wrap=True)
     manifest = opened.manifest
-    console.print(f"[bold]{manifest.package_id}[/bold]  {opened.catalog.num_items} items, data {manifest.data.licence}")
+    console.print(
+        f"[bold]{manifest.package_id}[/bold]  {opened.catalog.num_items} items, licence {escape(manifest.data.licence)}"
+    )
     for table in contents_tables(manifest):
         console.print(table)
     counts = f"{len(manifest.files)} files, {len(manifest.models)} models, {num_golden} golden requests answered alike"
     console.print(f"sound: {counts}", highlight=False)
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception | str) -> NoReturn:
     print(f"error: {error}", file=sys.stderr)
     raise typer.Exit(_BAD_INPUT)

@@ -6,6 +6,7 @@ A bad argument from our own code stays a `ValueError`, a broken promise of our o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 
@@ -59,6 +60,10 @@ class PackageError(Exception):
     def __init__(self, file: str, reason: str) -> None:
         super().__init__(" ".join(f"{file}: {reason}".split())[: self._MOST_CHARACTERS])
         self.file = file
+
+    def at(self, directory: Path) -> str:
+        """The message for a person, with the directory of the package in front."""
+        return str(self) if self.file == str(directory) else f"{directory}/{self}"
 
 
 class StateError(Exception):

@@ -132,7 +132,10 @@ def _work(settings: Settings, pipe: Connection, package_id: str | None) -> None:
 
     try:
         asyncio.run(work())
-    except (PackageError, StateError, OSError) as error:
+    except PackageError as error:
+        print(f"error: {error.at(settings.package)}", file=sys.stderr)
+        sys.exit(2)
+    except (StateError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from shortlist_server.commands import package
 
+EditManifest: TypeAlias = Callable[[Callable[[dict[str, Any]], None]], None]
 ReplaceFile: TypeAlias = Callable[[str, bytes], None]
 
 
@@ -34,13 +35,31 @@ def test_verify_shows_what_a_sound_package_holds(package_dir: Path) -> None:
     assert result.output.splitlines()[-1] == "sound: 7 files, 2 models, 4 golden requests answered alike"
 
 
+def test_verify_says_on_which_window_the_metrics_were_measured_and_that_a_licence_is_one(
+    package_copy: Path, edit_manifest: EditManifest
+) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["data"]["licence"] = "unstated"
+        validation = manifest["evaluation"][0]
+        manifest["evaluation"] = [
+            validation | {"protocol": {"name": "global_time", "window": "validation"}},
+            validation,
+        ]
+
+    edit_manifest(change)
+    lines = verify(package_copy).output.splitlines()
+    assert lines[0].endswith("  60 items, licence unstated")
+    titles = [line.strip() for line in lines if line.startswith("metrics")]
+    assert titles == ["metrics, global_time, validation window", "metrics, global_time"]
+
+
 def test_verify_says_in_one_line_what_is_wrong(package_copy: Path) -> None:
     with (package_copy / "items.parquet").open("r+b") as stream:
         stream.write(b"XXXX")
     result = verify(package_copy)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith("error: items.parquet: sha256 is ")
+    assert result.stderr.startswith(f"error: {package_copy}/items.parquet: sha256 is ")
     assert result.stderr.count("\n") == 1
 
 
@@ -50,7 +69,7 @@ def test_verify_compares_the_golden_answers(package_copy: Path, replace_file: Re
     replace_file("golden.json", json.dumps(golden).encode())
     result = verify(package_copy)
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: golden.json: ")
+    assert result.stderr.startswith(f"error: {package_copy}/golden.json: ")
     assert result.stderr.count("\n") == 1
 
 
@@ -59,10 +78,10 @@ def test_verify_compares_the_golden_answers(package_copy: Path, replace_file: Re
     [
         ((), "package: must be given"),
         (("--package", "{tmp}/none"), "{tmp}/none: no such directory"),
-        (("--package", "{tmp}"), "manifest.json: missing"),
+        (("--package", "{tmp}"), "{tmp}/manifest.json: missing"),
         (("--package", "{tmp}", "--port", "70000"), "port: input should be less than or equal to 65535, got 70000"),
         (("--package", "{tmp}", "--host", "0.0.0.0"), "host: '0.0.0.0' is reachable from other machines"),
-        (("--package", "{tmp}", "--host", "0.0.0.0", "--allow-plaintext"), "manifest.json: missing"),
+        (("--package", "{tmp}", "--host", "0.0.0.0", "--allow-plaintext"), "{tmp}/manifest.json: missing"),
         (("--config", "{tmp}/none.toml"), "{tmp}/none.toml: No such file"),
     ],
 )

@@ -6,12 +6,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from shortlist_server.catalog.manifest import Manifest
+from shortlist_server.catalog.manifest_parts import Evaluation
 
 
 def contents_tables(manifest: Manifest) -> list[Table]:
     """The files, sources, models and measured metrics that the manifest names, one table each."""
-    tables = [_files(manifest), _sources(manifest), _models(manifest)]
-    return [*tables, _metrics(manifest)] if manifest.evaluation else tables
+    metrics = [_metrics(evaluation) for evaluation in manifest.evaluation]
+    return [_files(manifest), _sources(manifest), _models(manifest), *metrics]
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -51,10 +52,12 @@ def _models(manifest: Manifest) -> Table:
     return table
 
 
-def _metrics(manifest: Manifest) -> Table:
-    table = _table("metrics", "protocol", "scorer", "metrics")
-    for evaluation in manifest.evaluation:
-        for result in evaluation.results:
-            measured = [f"{name} {value:.4f}" for name, value in result.metrics.items() if value is not None]
-            table.add_row(escape(evaluation.protocol["name"]), escape(result.scorer), escape(", ".join(measured)))
+def _metrics(evaluation: Evaluation) -> Table:
+    """Numbers of the validation window, which chose the settings, are not those of the test window: the title tells."""
+    protocol = evaluation.protocol
+    window = f", {protocol['window']} window" if "window" in protocol else ""
+    table = _table(escape(f"metrics, {protocol['name']}{window}"), "scorer", "metrics")
+    for result in evaluation.results:
+        measured = [f"{name} {value:.4f}" for name, value in result.metrics.items() if value is not None]
+        table.add_row(escape(result.scorer), escape(", ".join(measured)))
     return table
