@@ -2,6 +2,7 @@
 
 commands.py   `shortlist serve`, `shortlist package verify`: what a person types
 config.py     Settings: one TOML file and flags, checked before anything starts
+ports.py      the port, held or looked at before anything is built
 app.py        the composition root: builds every part and wires them
 rpc/          the edge: one servicer a file, errors become gRPC status
 pipeline/     the funnel: one stage a file, in the order in which a request meets them

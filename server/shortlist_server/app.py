@@ -33,6 +33,7 @@ from shortlist_server.pipeline.pipeline import Pipeline
 from shortlist_server.pipeline.search import VectorSearch
 from shortlist_server.pipeline.similar import SimilarItems
 from shortlist_server.pipeline.warm_up import warm_up
+from shortlist_server.ports import address_of, hold_port
 from shortlist_server.rpc.catalog import CatalogService
 from shortlist_server.rpc.door import Door
 from shortlist_server.rpc.events import EventService
@@ -122,13 +123,13 @@ def serve(settings: Settings) -> None:
     Raises PackageError or StateError before anything is served; ends the process with status 2 when the port is taken.
     """
     configure_logs(settings.log_level)
-    if settings.workers > 1:
-        from shortlist_server.workers import supervise
-
-        supervise(settings, _print_ready)
-        return
     try:
-        asyncio.run(serve_one(settings, _print_ready))
+        if settings.workers > 1:
+            from shortlist_server.workers import supervise
+
+            supervise(settings, _print_ready)
+        else:
+            asyncio.run(serve_one(settings, _print_ready))
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -144,9 +145,10 @@ async def serve_one(
 ) -> None:
     """One process: build, listen, call `ready` with the line for people, wait for the end, drain.
 
-    Raises PackageError when a `package_id` is given and the package is another one.
+    Raises OSError when the port cannot be had, PackageError when a `package_id` is given and the package has another.
     """
     stopping = asyncio.Event() if stop is None else stop
+    hold_port(settings, shared=shared_port).close()
     app = build(settings)
     try:
         found_id, calls = app.package.manifest.package_id, ErrorInterceptor()
@@ -159,7 +161,7 @@ async def serve_one(
         if stop is None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        ready(f"serving {found_id} on {_address(settings.host, port)}")
+        ready(f"serving {found_id} on {address_of(settings.host, port)}")
         await stopping.wait()
         log.info("draining", seconds=settings.drain_seconds)
         health.draining()
@@ -225,7 +227,7 @@ def _options(settings: Settings, *, shared_port: bool) -> list[tuple[str, int]]:
 
 def _listen(server: aio.Server, settings: Settings) -> int:
     """The port that was bound. Raises OSError when it cannot be."""
-    address = _address(settings.host, settings.port)
+    address = address_of(settings.host, settings.port)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError:
@@ -233,10 +235,6 @@ def _listen(server: aio.Server, settings: Settings) -> int:
     if not port:
         raise OSError(f"cannot listen on {address}: the port is taken or the address is not of this machine")
     return port
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def _print_ready(line: str) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import dataclasses
 import multiprocessing
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from shortlist_server.config import Settings
+from shortlist_server.ports import hold_port
 
 SHORT_LIFE_S: Final = 10.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -30,8 +30,11 @@ log = structlog.get_logger(__name__)
 
 
 def supervise(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Run the workers until SIGTERM or SIGINT; `ready` is called once all of them serve."""
-    with _reserved_port(settings) as reserved:
+    """Run the workers until SIGTERM or SIGINT; `ready` is called once all of them serve.
+
+    Raises OSError when the port cannot be had.
+    """
+    with hold_port(settings, shared=True) as reserved:
         settings = dataclasses.replace(settings, port=reserved.getsockname()[1])
         supervisor = _Supervisor(settings)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,17 +141,3 @@ def _work(settings: Settings, pipe: Connection, package_id: str | None) -> None:
     except (StateError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-def _reserved_port(settings: Settings) -> socket.socket:
-    """A socket that holds the port for the workers without listening on it. Ends the process when it is taken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    reserved = socket.socket(family, socket.SOCK_STREAM)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        reserved.bind((settings.host.strip("[]"), settings.port))
-    except OSError as error:
-        reserved.close()
-        print(f"error: cannot listen on {settings.host}:{settings.port}: {error.strerror}", file=sys.stderr)
-        sys.exit(2)
-    return reserved

@@ -131,7 +131,9 @@ def test_a_package_that_answers_otherwise_than_its_trainer_is_not_served(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_taken_port_is_one_line(workers: str, start: Start, package_dir: Path) -> None:
+def test_a_taken_port_is_one_line_and_leaves_no_store(
+    workers: str, start: Start, package_dir: Path, tmp_path: Path
+) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -139,8 +141,15 @@ def test_a_taken_port_is_one_line(workers: str, start: Start, package_dir: Path)
         code, out, err = start("--package", package_dir, "--port", port, "--workers", workers).end()
     assert code == 2
     assert out == ""
-    assert f"cannot listen on 127.0.0.1:{port}" in err
-    assert "Traceback" not in err
+    assert err == f"error: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_of_another_machine_is_one_line(start: Start, package_dir: Path) -> None:
+    server = start("--package", package_dir, "--host", "192.0.2.1", "--port", "0", "--allow-plaintext")
+    code, out, err = server.end()
+    assert (code, out) == (2, "")
+    assert err == "error: cannot listen on 192.0.2.1:0: Cannot assign requested address\n"
 
 
 def test_events_are_kept_beside_the_server_unless_told_otherwise(
