@@ -121,20 +121,7 @@ def test_golden_requests_hold_a_cold_start_and_are_reproduced_from_the_files(tra
 
 def test_a_run_killed_in_mid_training_resumes_to_the_same_bits(trained: Trained, tmp_path: Path) -> None:
     arguments = ("train", "--data", str(trained.data), "--out", str(tmp_path / "package"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "shortlist.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | PLAIN_TERMINAL,
-    )
-    assert process.stdout is not None
-    with process:
-        for line in process.stdout:
-            if "two_tower-before-2 epoch 2/4" in line:
-                process.send_signal(signal.SIGKILL)
-                break
-    assert process.returncode == -signal.SIGKILL
+    assert _stop_at("two_tower-before-2 epoch 2/4", signal.SIGKILL, *arguments) == (-signal.SIGKILL, "")
     assert not (tmp_path / "package").exists()
     resumed = run_shortlist(*arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -142,6 +129,32 @@ def test_a_run_killed_in_mid_training_resumes_to_the_same_bits(trained: Trained,
     assert "two_tower-before-2 epoch 1/4" not in resumed.stdout
     for name in ("vectors/two_tower.npy", "neighbours/item_neighbours.npz", "golden.json", "items.parquet"):
         assert (tmp_path / "package" / name).read_bytes() == (trained.package / name).read_bytes(), name
+
+
+def test_ctrl_c_in_mid_training_ends_with_130_and_says_how_to_go_on(trained: Trained, tmp_path: Path) -> None:
+    arguments = ("train", "--data", str(trained.data), "--out", str(tmp_path / "package"))
+    stopped = _stop_at("two_tower-before-3 epoch 1/12", signal.SIGINT, *arguments)
+    assert stopped == (130, "interrupted: go on with --resume\n")
+    assert list(tmp_path.iterdir()) == [tmp_path / "package.training"]
+
+
+def _stop_at(line_start: str, number: signal.Signals, *arguments: str) -> tuple[int, str]:
+    """Send the signal when the run prints that line; the exit code and what stood on stderr behind the notes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shortlist.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | PLAIN_TERMINAL,
+    )
+    assert process.stdout is not None
+    with process:
+        for line in process.stdout:
+            if line_start in line:
+                process.send_signal(number)
+                break
+        _, errors = process.communicate()
+    return process.returncode, errors
 
 
 def test_a_run_is_not_resumed_with_another_seed(trained: Trained) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shortlist_training.data.reader import RawData
 
 BAD_INPUT = 2
+INTERRUPTED = 130
 
 data = typer.Typer(help="Built-in data sets, and a check of your own data.", no_args_is_help=True)
 
@@ -55,9 +56,10 @@ def train(
         dataset = _read(data, rejects=out.parent / f"{out.name}.rejects.csv")
         plan = make_plan(dataset, chosen, out, seed=seed, log_dir=logs, resume=resume, all_data=all_data)
 
-        from shortlist_training import fit
+        with _interrupted_as("interrupted: go on with --resume"):
+            from shortlist_training import fit
 
-        package_id = fit.train(plan, Console())
+            package_id = fit.train(plan, Console())
         typer.echo(f"package {package_id} written to {out}; logs: {logs}")
 
 
@@ -126,10 +128,21 @@ def check(
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
     try:
-        yield
+        with _interrupted_as("interrupted"):
+            yield
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
+
+
+@contextlib.contextmanager
+def _interrupted_as(message: str) -> Iterator[None]:
+    # typer ends a KeyboardInterrupt that reaches it with code 130, but without a word.
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(message, err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _read(directory: Path, rejects: Path | None) -> Dataset:

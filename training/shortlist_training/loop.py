@@ -5,11 +5,13 @@ of `Loop.run` each). Everything random in an epoch is drawn from (seed, epoch), 
 at the end of its last whole epoch gives the same weights, bit for bit, as one that was not.
 """
 
+import contextlib
 import logging
 import math
+import signal
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,7 +190,7 @@ class Loop:
         callbacks.append(RichProgressBar() if self.console.is_terminal else _EpochLines(self.console, directory.name))
         last = directory / _LAST if self.resume and (directory / _LAST).is_file() else None
         if last is None or not _stopped_early(last):
-            with _quiet():
+            with _quiet(), _interruptible():
                 trainer = self._trainer(callbacks, directory.name, max_epochs)
                 once = _counter(1) if patience is not None else None
                 trainer.fit(training, _counter(len(training.batches)), once, ckpt_path=last)
@@ -238,6 +240,19 @@ def _stopped_early(checkpoint: Path) -> bool:
     """True when the stage was cut off after its last epoch and before it was marked as done: no epoch may be added."""
     callbacks = torch.load(checkpoint, weights_only=True)["callbacks"]
     return any(state.get("stopped_epoch") for name, state in callbacks.items() if name.startswith("EarlyStopping"))
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt again: Lightning makes it a bare exit with code 1, and ignores SIGINT then."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from end
+        raise
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function
