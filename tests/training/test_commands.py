@@ -53,6 +53,23 @@ def test_a_package_may_meet_items_that_it_does_not_know(trained: Trained, tmp_pa
     assert "are not in the package: they count as missed" in finished.stdout
 
 
+def test_evaluate_says_when_the_target_leaves_users_out(trained: Trained, tmp_path: Path) -> None:
+    header = "user_id,item_id,timestamp,type\n"
+    events = shop_events()
+    kinds = ["view" if int(user.split("-")[1]) % 2 else "purchase" for user, _, _ in events]
+    rows = [f"{user},{item},{time},{kind}\n" for (user, item, time), kind in zip(events, kinds, strict=True)]
+    (tmp_path / "events.csv").write_text(header + "".join(rows))
+    finished = run_in_process("evaluate", "--package", str(trained.package), "--data", str(tmp_path))
+    assert finished.exit_code == 0, finished.stderr
+    (note,) = [line for line in finished.stdout.splitlines() if line.startswith("note: ")]
+    assert note.endswith("of them count, as the target is purchase")
+    active, counted = (int(word) for word in note.split() if word.isdigit())
+    assert 0 < counted < active
+    whole = run_in_process("evaluate", "--package", str(trained.package), "--data", str(trained.data))
+    assert "note: " not in whole.stdout
+    assert "target purchase" in whole.stdout
+
+
 def test_the_installed_command_fails_with_one_line_too(tmp_path: Path) -> None:
     finished = run_shortlist("data", "check", str(tmp_path / "nowhere"))
     assert finished.returncode == 2

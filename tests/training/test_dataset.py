@@ -8,7 +8,7 @@ import pytest
 
 from shortlist_training.data.dataset import align
 from shortlist_training.data.histories import histories_before, history_features, new_items_in, seen_before
-from shortlist_training.data.queries import task_in
+from shortlist_training.data.queries import count_active_users, task_in
 from shortlist_training.data.split import Window, global_time, windows_before_test
 from shortlist_training.errors import InputError
 from tests.training.data_sets import dataset_of, ids_of
@@ -51,6 +51,33 @@ def test_times_that_cannot_be_split_are_an_error_with_the_count(times: list[int]
     dataset = dataset_of([("u", f"i{n}", time) for n, time in enumerate(times)])
     with pytest.raises(InputError, match=f"the {len(times)} events have {len(set(times))} different timestamps"):
         global_time(dataset)
+
+
+def test_the_least_data_that_can_be_split_is_what_the_error_asks_for() -> None:
+    with pytest.raises(InputError, match=r"three periods with at least 1 events each.* at least 6 timestamps"):
+        global_time(dataset_of([("u", f"i{n}", n) for n in range(5)]))
+    assert global_time(dataset_of([("u", f"i{n}", n) for n in range(6)])).end == 6
+
+
+def test_the_protocol_says_what_counts_as_success() -> None:
+    rows = [(f"u{t % 7}", f"i{t % 5}", t, "view") for t in range(100)]
+    views = global_time(dataset_of(rows))
+    assert views.describe(views.test)["target"] == "any event but dislike"
+    assert global_time(dataset_of([*rows, ("u", "a", 7, "purchase")])).target == "purchase"
+
+
+def test_active_users_count_whatever_the_type_of_their_event() -> None:
+    past = [(user, "a", 1, "purchase") for user in ("buyer", "viewer", "hater", "same")]
+    now = [
+        ("buyer", "b", 5, "purchase"),
+        ("viewer", "b", 5, "view"),
+        ("hater", "b", 5, "dislike"),
+        ("same", "a", 5, "view"),
+    ]
+    dataset = dataset_of([*past, *now, ("stranger", "b", 5, "view")])
+    window = Window(name="test", start=5, end=6)
+    assert len(task_in(dataset, window, 10)) == 1
+    assert count_active_users(dataset, window) == 2
 
 
 def test_windows_before_the_test_period_touch_and_end_with_validation() -> None:

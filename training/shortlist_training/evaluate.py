@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shortlist_training.data.dataset import Dataset, align
-from shortlist_training.data.queries import Task, task_in
+from shortlist_training.data.queries import Task, count_active_users, task_in
 from shortlist_training.data.split import GlobalTime, global_time
 from shortlist_training.errors import InputError
 from shortlist_training.metrics import hits, ndcg, paired_bootstrap, summarise
@@ -33,11 +33,18 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """Metrics by scorer, and the protocol they hold for."""
+    """Metrics by scorer, and the protocol they hold for.
+
+    Attributes:
+        num_users: who count: they have a history and take a new item in the period.
+        num_active_users: who would count if every event but a dislike were a target.
+        num_unknown_targets: items taken that the package does not know.
+    """
 
     package_id: str
     protocol: dict[str, object]
     num_users: int
+    num_active_users: int
     num_unknown_targets: int
     results: dict[str, dict[str, float]]
     comparison: Comparison
@@ -67,13 +74,17 @@ def evaluate(package: Package, dataset: Dataset, *, protocol: str, cutoff: int, 
     aligned = align(dataset, package.items)
     task = task_in(aligned, agreed.test, package.manifest["max_history"], num_known=num_known)
     if not len(task):
-        raise InputError(f"{dataset.description.name}: nobody with a history takes a new item in the test period")
+        raise InputError(
+            f"{dataset.description.name}: nobody with a history takes a new item in the test period "
+            f"(target: {agreed.target})"
+        )
     ranked = _rank_all(package, aligned, agreed, task)
     results = {name: summarise(rows_BK, task.targets, num_known, cutoff) for name, (_, rows_BK) in ranked.items()}
     return Report(
         package_id=package.manifest["package_id"],
         protocol=agreed.describe(agreed.test),
         num_users=len(task),
+        num_active_users=count_active_users(aligned, agreed.test, num_known),
         num_unknown_targets=int((task.targets.rows >= num_known).sum()),
         results=results,
         comparison=_compare(ranked, results, task, agreed),

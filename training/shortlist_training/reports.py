@@ -40,6 +40,13 @@ def print_report(report: Report) -> None:
     console.print(table)
     protocol = ", ".join(f"{name} {value}" for name, value in report.protocol.items())
     console.print(f"protocol: {protocol}", highlight=False, soft_wrap=True)
+    if report.num_users < report.num_active_users:
+        console.print(
+            f"note: {report.num_active_users:,} users have a history and a new item in the period; "
+            f"{report.num_users:,} of them count, as the target is {report.protocol['target']}",
+            highlight=False,
+            soft_wrap=True,
+        )
     if report.num_unknown_targets:
         console.print(
             f"{report.num_unknown_targets:,} of the items taken are not in the package: they count as missed",

@@ -17,6 +17,7 @@ from shortlist_training.data.reader import RawData
 
 DISLIKE = EVENT_TYPES.index("dislike")
 PURCHASE = EVENT_TYPES.index("purchase")
+ANY_BUT_DISLIKE = tuple(code for code in range(len(EVENT_TYPES)) if code != DISLIKE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,14 +60,17 @@ class Dataset:
     @property
     def target_types(self) -> tuple[int, ...]:
         """What counts as success: purchases where the data has any, otherwise every event but a dislike."""
-        if (self.types == PURCHASE).any():
-            return (PURCHASE,)
-        return tuple(code for code in range(len(EVENT_TYPES)) if code != DISLIKE)
+        return (PURCHASE,) if (self.types == PURCHASE).any() else ANY_BUT_DISLIKE
 
     @property
     def target_name(self) -> str:
         """The name of the ranker's head."""
         return "purchase" if self.target_types == (PURCHASE,) else "interaction"
+
+    @property
+    def target_words(self) -> str:
+        """What counts as success, as the protocol states it."""
+        return "purchase" if self.target_types == (PURCHASE,) else "any event but dislike"
 
     def until(self, cut: int) -> int:
         """How many events lie before the time `cut`; they are the first ones."""

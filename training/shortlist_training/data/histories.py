@@ -66,10 +66,13 @@ def seen_before(dataset: Dataset, cut: int, num_known: int | None = None) -> Lis
     return _distinct(dataset, users[kept], rows[kept])
 
 
-def new_items_in(dataset: Dataset, window: Window) -> Lists:
-    """The distinct target items of each user in the window that they had not seen before it, by row."""
+def new_items_in(dataset: Dataset, window: Window, types: tuple[int, ...] | None = None) -> Lists:
+    """The distinct items of each user in the window that they had not seen before it, by row.
+
+    Only events of these types are looked at; without them, those that count as success.
+    """
     events = slice(dataset.until(window.start), dataset.until(window.end))
-    wanted = np.isin(dataset.types[events], dataset.target_types)
+    wanted = np.isin(dataset.types[events], dataset.target_types if types is None else types)
     users, rows = dataset.users[events][wanted], dataset.rows[events][wanted]
     seen = seen_before(dataset, window.start)
     seen_keys = np.repeat(np.arange(dataset.num_users), seen.lengths()) * dataset.num_items + seen.rows

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_training.data.dataset import Dataset
+from shortlist_training.data.dataset import ANY_BUT_DISLIKE, Dataset
 from shortlist_training.data.histories import Lists, histories_before, history_features, new_items_in, seen_before
 from shortlist_training.data.split import Window
 
@@ -85,3 +85,9 @@ def task_in(
     items_BL, recency_BL = history_features(histories, users, max_history)
     queries = Queries(items_BL, recency_BL, seen_before(dataset, window.start, num_known).take(users))
     return Task(window, queries, targets.take(users))
+
+
+def count_active_users(dataset: Dataset, window: Window, num_known: int | None = None) -> int:
+    """Users with a history item before the window and, whatever counts as success, any event with a new item in it."""
+    with_history_U = np.diff(histories_before(dataset, window.start, num_known).indptr) > 0
+    return int((with_history_U & (new_items_in(dataset, window, ANY_BUT_DISLIKE).lengths() > 0)).sum())

@@ -3,6 +3,7 @@
 A cut per user would leak: the others' later events would tell what becomes popular.
 """
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from shortlist_training.errors import InputError
 
 # A window with less than this share of the events is too thin to choose anything on; the split then counts events.
 _THIN_SHARE = 0.01
+# With fewer events, evenly spread, the cuts at 0.8 and 0.9 fall together.
+_LEAST_EVEN = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +34,7 @@ class GlobalTime:
     history is everything before the window. Users count who have a history item before it and a new item in it.
 
     Attributes:
+        target: what counts as taken: "purchase", or "any event but dislike" where the data has no purchases.
         measured_by: "time" when the windows are tenths of the time span, "events" when tenths of the events.
         candidates: "all" = full ranking of the catalogue, never sampled candidates.
         cutoff: k of NDCG@k, Recall@k, HR@k and MRR@k.
@@ -43,6 +47,7 @@ class GlobalTime:
     validation_start: int
     test_start: int
     end: int
+    target: str
     measured_by: str = "time"
     candidates: str = "all"
     cutoff: int = 10
@@ -87,13 +92,17 @@ def global_time(dataset: Dataset, *, cutoff: int = 10, seed: int = 0) -> GlobalT
                 validation_start=validation_start,
                 test_start=test_start,
                 end=last + 1,
+                target=dataset.target_words,
                 measured_by=measured_by,
                 cutoff=cutoff,
                 seed=seed,
             )
+    needed = math.ceil(max(1.0, _THIN_SHARE * dataset.num_events))
     raise InputError(
         f"{dataset.description.name}: no split by time is possible: the {dataset.num_events} events have "
-        f"{len(np.unique(times))} different timestamps from {first} to {last}"
+        f"{len(np.unique(times))} different timestamps from {first} to {last}; needed are three periods with at least "
+        f"{needed} events each, the last two a tenth of the time or of the events: at least {_LEAST_EVEN} timestamps "
+        "where they are evenly spread"
     )
 
 
