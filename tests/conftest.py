@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from shortlist.cli.demo import server
-from tests.demo_run import DemoRun, run_shortlist
+from tests.demo_run import DemoRun, processes_about, run_shortlist
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The demo as `make demo` runs it, in a directory of its own; once per test run."""
     directory = tmp_path_factory.mktemp("demo")
     finished = run_shortlist("demo", "--dir", str(directory))
-    return DemoRun(directory, finished.stdout, finished.stderr, finished.returncode)
+    return DemoRun(directory, finished.stdout, finished.stderr, finished.returncode, processes_about(directory))
 
 
 @pytest.fixture(scope="session")

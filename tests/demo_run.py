@@ -1,5 +1,6 @@
 """Running `shortlist` in tests as a user would, and what a run of the demo gave."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,16 +12,26 @@ PLAIN_TERMINAL = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "160"}
 
 @dataclass(frozen=True)
 class DemoRun:
-    """A finished `shortlist demo`: where it worked and what it printed."""
+    """A finished `shortlist demo`: where it worked, what it printed, and which processes it left behind."""
 
     directory: Path
     output: str
     errors: str
     exit_code: int
+    left_behind: tuple[str, ...]
 
     @property
     def package(self) -> Path:
         return self.directory / "package"
+
+
+def processes_about(directory: Path) -> tuple[str, ...]:
+    """The command lines of all processes that name the directory."""
+    found: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return tuple(command for command in found if str(directory) in command)
 
 
 def run_shortlist(
