@@ -131,8 +131,25 @@ def test_data_check_counts_and_writes_what_it_refuses(tmp_path: Path) -> None:
     assert "refused rows" in finished.stdout
 
 
+def test_refused_rows_that_are_not_written_come_with_the_command_that_writes_them(
+    trained: Trained, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.data, tmp_path / "data")
+    with (tmp_path / "data" / "events.csv").open("a") as stream:
+        stream.write("user-0,,1600000000\n")
+    data = str(tmp_path / "data")
+    line = f"refused rows are not written: shortlist data check {data} --rejects FILE does"
+    for command in (("data", "check", data), ("evaluate", "--package", str(trained.package), "--data", data)):
+        finished = run_in_process(*command)
+        assert finished.exit_code == 0, finished.stderr
+        assert finished.stderr.splitlines()[-1] == line
+    assert line not in run_in_process("data", "check", str(trained.data)).stderr
+
+
 def test_built_in_data_is_listed_copied_and_readable(tmp_path: Path) -> None:
-    assert "online-retail" in run_in_process("data", "list").stdout
+    listed = " ".join(run_in_process("data", "list").stdout.replace("│", " ").split())
+    for text in ("online-retail", "CC0-1.0", "attribution asked", "CC BY 4.0"):
+        assert text in listed
     copied = run_in_process("data", "copy", "online-retail", str(tmp_path / "retail"))
     assert copied.exit_code == 0, copied.stderr
     assert {path.name for path in (tmp_path / "retail").iterdir()} == {

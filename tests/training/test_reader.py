@@ -208,3 +208,13 @@ def test_the_built_in_data_is_whole_and_attributed() -> None:
 def test_research_data_is_read_without_a_refused_row(name: str, events: int, users: int) -> None:
     raw = read_directory(ROOT.parent / "shared/data" / name)
     assert (raw.events.height, raw.events["user_id"].n_unique(), len(raw.rejects)) == (events, users, 0)
+
+
+def test_items_without_a_usable_row_are_counted_in_a_note(tmp_path: Path) -> None:
+    rows = "".join(f"u,i{number},{number}\n" for number in range(8))
+    (tmp_path / "events.csv").write_text(f"user_id,item_id,timestamp\n{rows}")
+    (tmp_path / "items.csv").write_text("item_id,price\ni7,1\ni6,dear\n")
+    (note,) = read_directory(tmp_path).notes
+    assert "without a usable row in the items file: 7 (i0, i1, i2, i3, i4, ...)" in note
+    (tmp_path / "items.csv").write_text("item_id\n" + "".join(f"i{number}\n" for number in range(8)))
+    assert read_directory(tmp_path).notes == []

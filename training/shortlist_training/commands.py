@@ -122,7 +122,7 @@ def check(
 
         raw = read_directory(directory)
         print_data(raw)
-        _report_rejects(raw, rejects)
+        _report_rejects(raw, directory, rejects)
 
 
 @contextlib.contextmanager
@@ -152,15 +152,19 @@ def _read(directory: Path, rejects: Path | None) -> Dataset:
     raw = read_directory(directory)
     for note in raw.notes:
         typer.echo(f"note: {note}", err=True)
-    _report_rejects(raw, rejects)
+    _report_rejects(raw, directory, rejects)
     return build_dataset(raw)
 
 
-def _report_rejects(raw: RawData, path: Path | None) -> None:
-    """Say how many rows were refused, where and why, and write them to the file."""
+def _report_rejects(raw: RawData, directory: Path, path: Path | None) -> None:
+    """Say how many rows were refused, where and why, and write them to the file or say how to."""
     for file, reason, count, lines in raw.rejects.by_reason():
         shown = ", ".join(map(str, lines)) + (", ..." if count > len(lines) else "")
         typer.echo(f"refused: {file}: {count} rows, {reason} (lines {shown})", err=True)
-    if len(raw.rejects) and path is not None:
-        raw.rejects.write(path)
-        typer.echo(f"refused rows written to {path}", err=True)
+    if not len(raw.rejects):
+        return
+    if path is None:
+        typer.echo(f"refused rows are not written: shortlist data check {directory} --rejects FILE does", err=True)
+        return
+    raw.rejects.write(path)
+    typer.echo(f"refused rows written to {path}", err=True)

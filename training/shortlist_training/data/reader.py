@@ -24,6 +24,7 @@ from shortlist_training.data.tables import Layout, read_chunks
 from shortlist_training.errors import InputError
 
 _PLAIN = Layout()
+_NUM_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,7 @@ class RawData:
         items: item_id, title, text, tags, categories (text), price (float64 or null), available (bool) and further
             float64 attributes; None when the directory has no items file.
         rejects: the refused rows.
-        notes: what a reader of the report should know besides (ignored columns).
+        notes: what a reader of the report should know besides (ignored columns, items without a description).
     """
 
     description: Description
@@ -109,6 +110,8 @@ def read_directory(directory: Path) -> RawData:
         raise InputError(f"{events_path}: no usable event ({len(rejects)} rows refused)")
     notes: list[str] = []
     items = _read_items(directory, events_path, layout, rejects, notes)
+    if items is not None:
+        notes += _undescribed(events, items)
     return RawData(description=read_description(directory), events=events, items=items, rejects=rejects, notes=notes)
 
 
@@ -145,6 +148,18 @@ def _read_items(
     if ignored:
         notes.append(f"{found[0].name}: not numeric, so not kept as attributes: {', '.join(ignored)}")
     return check_items(table, found[0], attributes, rejects)
+
+
+def _undescribed(events: pl.DataFrame, items: pl.DataFrame) -> list[str]:
+    """A note on the items that have events but no usable row in the items file, if there are any."""
+    ids = events.select("item_id").unique().join(items, on="item_id", how="anti")["item_id"].sort()
+    if ids.is_empty():
+        return []
+    shown = ", ".join(ids.head(_NUM_SHOWN)) + (", ..." if len(ids) > _NUM_SHOWN else "")
+    return [
+        f"items with events but without a usable row in the items file: {len(ids):,} ({shown}); "
+        "they join the catalogue without title and price"
+    ]
 
 
 def summary_rows(data: RawData) -> Sequence[tuple[str, str]]:
