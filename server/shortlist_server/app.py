@@ -155,19 +155,22 @@ async def serve_one(
         if package_id not in (None, found_id):
             raise PackageError(MANIFEST_FILE, f"holds {found_id}, while {package_id} is being served")
         server = aio.server(interceptors=(calls,), options=_options(settings, shared_port=shared_port))
-        health = _register(server, app)
-        port = _listen(server, settings)
-        await server.start()
-        if stop is None:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        ready(f"serving {found_id} on {address_of(settings.host, port)}")
-        await stopping.wait()
-        log.info("draining", seconds=settings.drain_seconds)
-        health.draining()
-        calls.refuse()
-        await asyncio.sleep(min(REFUSING_S, settings.drain_seconds))
-        await server.stop(settings.drain_seconds)
+        try:
+            health = _register(server, app)
+            port = _listen(server, settings)
+            if stop is None:
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+            await server.start()
+            ready(f"serving {found_id} on {address_of(settings.host, port)}")
+            await stopping.wait()
+            log.info("draining", seconds=settings.drain_seconds)
+            health.draining()
+            calls.refuse()
+            await asyncio.sleep(min(REFUSING_S, settings.drain_seconds))
+            await server.stop(settings.drain_seconds)
+        finally:
+            await server.stop(None)  # nothing is left to stop unless something was raised
     finally:
         close_within(app.close, CLOSE_TIMEOUT_S)
 

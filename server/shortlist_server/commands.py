@@ -41,7 +41,11 @@ def serve(
     """Serve a model package over gRPC until SIGTERM or Ctrl-C.
 
     The package is verified before the port opens; a bad one is not served: one line, exit code 2.
+    A signal before it serves ends it at once, with exit code 130 (Ctrl-C) or 143 (SIGTERM).
     """
+    from shortlist_server.shutdown import end_on_signals
+
+    end_on_signals()
     from shortlist_server.config import load_settings
     from shortlist_server.errors import PackageError, StateError
 

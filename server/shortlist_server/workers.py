@@ -12,7 +12,9 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -22,6 +24,7 @@ import structlog
 
 from shortlist_server.config import Settings
 from shortlist_server.ports import hold_port
+from shortlist_server.shutdown import exit_code_of
 
 SHORT_LIFE_S: Final = 10.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -57,10 +60,11 @@ class _Supervisor:
         self._workers: dict[int, _Worker] = {}
         self._package_id: str | None = None
         self._stopping = False
+        self._stopped_by = 0
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Ask every worker to drain, as a signal handler."""
-        self._stopping = True
+        self._stopping, self._stopped_by = True, self._stopped_by or number
         for worker in self._workers.values():
             worker.process.terminate()
 
@@ -71,22 +75,27 @@ class _Supervisor:
             self._package_id = lines[0].split()[1]
             pipes = [self._start() for _ in range(self._settings.workers - 1)]
             lines += [_first_line(pipe) for pipe in pipes]
-        if not self._stopping and all(lines):
+        serves = not self._stopping and all(lines)
+        if serves:
             ready(lines[0])
             self._watch()
+        failed_code = exit_code_of(self._stopped_by) if self._stopping else 2
         self.stop(signal.SIGTERM, None)
         for worker in self._workers.values():
             worker.process.join()
             worker.pipe.close()
-        if not all(lines):
-            sys.exit(2)
+        if not serves:
+            sys.exit(failed_code)
 
     def _start(self) -> Connection:
         pipe, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(self._settings, theirs, self._package_id), name="worker")
-        process.start()
+        with _interrupts_blocked():
+            process.start()
         theirs.close()
         self._workers[process.sentinel] = _Worker(process, pipe, time.monotonic())
+        if self._stopping:  # the signal came before the worker was known
+            process.terminate()
         return pipe
 
     def _watch(self) -> None:
@@ -109,6 +118,19 @@ class _Supervisor:
                 self._start()
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """What is started in here never sees SIGINT: Ctrl-C reaches all processes of a terminal, and the parent passes it
+    on as SIGTERM. Our own is delivered at the end.
+    """
+    resource_tracker.ensure_running()  # starting it, as the first worker would, unblocks SIGINT
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _first_line(pipe: Connection) -> str:
     try:
         line: str = pipe.recv()
@@ -128,9 +150,12 @@ def _work(settings: Settings, pipe: Connection, package_id: str | None) -> None:
     async def work() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.add_reader(pipe.fileno(), stop.set)  # the parent never writes: readable means that it has gone
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await serve_one(settings, pipe.send, stop=stop, shared_port=True, package_id=package_id)
+
+        def ready(line: str) -> None:
+            loop.add_signal_handler(signal.SIGTERM, stop.set)  # before, there is nothing to finish: it ends at once
+            pipe.send(line)
+
+        await serve_one(settings, ready, stop=stop, shared_port=True, package_id=package_id)
         loop.remove_reader(pipe.fileno())
 
     try:
