@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.protobuf.json_format import MessageToJson, Parse
 from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -57,7 +60,7 @@ class Health(health_pb2_grpc.HealthServicer):
 def add_reflection(server: aio.Server, services: Sequence[str]) -> None:
     """Reflection under its two names: v1 and v1alpha differ in nothing else, and clients ask for either."""
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    servicer = reflection.aio.ReflectionServicer(names)
+    servicer = reflection.aio.ReflectionServicer((*names, REFLECTION_V1), pool=_described(names))
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
@@ -67,3 +70,22 @@ def add_reflection(server: aio.Server, services: Sequence[str]) -> None:
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(REFLECTION_V1, {"ServerReflectionInfo": handler}),)
     )
+
+
+def _described(services: Sequence[str]) -> DescriptorPool:
+    """The files of these services, and reflection v1, which no installed file describes: clients look up every service
+    that they find listed. A pool of its own, because the default one is shared with whatever else this process loads.
+    """
+    pool = DescriptorPool()
+
+    def add(name: str) -> None:
+        file = Default().FindFileByName(name)
+        for dependency in file.dependencies:
+            add(dependency.name)
+        pool.AddSerializedFile(file.serialized_pb)
+
+    for service in services:
+        add(Default().FindFileContainingSymbol(service).name)
+    alpha = MessageToJson(FileDescriptorProto.FromString(reflection_pb2.DESCRIPTOR.serialized_pb))
+    pool.AddSerializedFile(Parse(alpha.replace("v1alpha", "v1"), FileDescriptorProto()).SerializeToString())
+    return pool

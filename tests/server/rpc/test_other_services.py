@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -58,13 +59,19 @@ def test_reflection_lists_the_services_and_describes_them(version: str, channel:
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
-    requests = [
-        reflection_pb2.ServerReflectionRequest(list_services=""),
-        reflection_pb2.ServerReflectionRequest(file_containing_symbol="shortlist.v1.RecommendationService"),
-    ]
-    listed, described = call(iter(requests))
-    assert {service.name for service in listed.list_services_response.service} >= OWN | {"grpc.health.v1.Health"}
-    assert described.file_descriptor_response.file_descriptor_proto
+    (listed,) = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    names = [service.name for service in listed.list_services_response.service]
+    assert set(names) == OWN | {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    replies = call(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in names]))
+    for name, described in zip(names, replies, strict=True):
+        files = [
+            FileDescriptorProto.FromString(one) for one in described.file_descriptor_response.file_descriptor_proto
+        ]
+        assert name in {f"{file.package}.{service.name}" for file in files for service in file.service}
 
 
 def test_status_names_the_package_and_what_it_runs_on(channel: grpc.Channel) -> None:
