@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import lmdb
@@ -55,6 +55,13 @@ def has_opened(pid: int, file: Path) -> bool:
     return str(file) in Path(f"/proc/{pid}/maps").read_text()
 
 
+def open_writer(pipe: Path, writers: list[int]) -> bool:
+    """Whether a process reads the pipe; it then waits for what the writer says, until that is closed."""
+    with suppress(OSError):  # nobody reads it yet
+        writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    return bool(writers)
+
+
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
@@ -64,9 +71,11 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
 def test_while_the_settings_are_read(number: signal.Signals, code: int, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "server.toml")
     with serving("--config", tmp_path / "server.toml") as process:
-        with (tmp_path / "server.toml").open("w"):  # opens once the server has it open, and waits for what it says
-            process.send_signal(number)
-            assert process.communicate(timeout=TIMEOUT_S) == ("", "")
+        writers: list[int] = []
+        wait_until(process, lambda: open_writer(tmp_path / "server.toml", writers))
+        process.send_signal(number)
+        assert process.communicate(timeout=TIMEOUT_S) == ("", "")
+        os.close(writers[0])
         assert process.returncode == code
 
 
