@@ -1,4 +1,4 @@
-"""A model package on disk, opened: verified as a whole, mapped read-only, ready to serve or not opened at all."""
+"""A model package on disk, opened: verified as a whole, then ready to serve, or not opened at all."""
 
 from __future__ import annotations
 
