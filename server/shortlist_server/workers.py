@@ -1,6 +1,6 @@
 """`--workers N`: N server processes on one port, watched by this one.
 
-The kernel spreads connections over the processes; each maps the same package and opens the same store. A worker that
+The kernel spreads connections over the processes; each opens the same package and the same store. A worker that
 dies is replaced; one whose parent has gone drains and ends.
 """
 
