@@ -60,7 +60,8 @@ static void score_listed(const search_state* state, best_list* lists, int64_t be
   }
 }
 
-static void search_part(void* context, int64_t part) {
+static void search_part(void* context, int64_t thread, int64_t part) {
+  (void)thread;
   const search_state* state = context;
   int64_t num_strips = (state->items->num_items + STRIP - 1) / STRIP;
   int64_t begin = num_strips * part / state->num_parts * STRIP;
@@ -93,7 +94,7 @@ static void write_best(const search_state* state, int64_t query, int64_t k, floa
 static int64_t parts_for(int64_t num_items, int64_t num_threads) {
   int64_t num_strips = (num_items + STRIP - 1) / STRIP;
   int64_t parts = num_threads < num_strips ? num_threads : num_strips;
-  return parts < MAX_PARTS ? parts : MAX_PARTS;
+  return parts < MAX_THREADS ? parts : MAX_THREADS;
 }
 
 static void run_search(search_state* state, const float* queries, scored* entries,
@@ -104,7 +105,7 @@ static void run_search(search_state* state, const float* queries, scored* entrie
                                     state->queries + q * padded_dim(dim));
   for (int64_t i = 0; i < state->num_parts * state->num_queries; i++)
     state->lists[i] = (best_list){entries + i * capacity, 0, capacity};
-  run_parts(state->num_parts, search_part, state);
+  run_tasks(state->num_parts, state->num_parts, search_part, state);
 }
 
 int search(const simd_set* simd, const vector_set* items, const float* queries, int64_t num_queries,

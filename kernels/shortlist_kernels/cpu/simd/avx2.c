@@ -97,4 +97,6 @@ const simd_set simd_avx2 = {
     .dot = dot,
     .centred_dot = centred_dot,
     .squared_distance = squared_distance,
+    .scan = 0,
+    .max_query_code = 31,
 };

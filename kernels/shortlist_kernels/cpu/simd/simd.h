@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "scan.h"
+
 enum { LANES = 8 };
 
 // Each function works on `num_rows` consecutive rows of `dim` floats and writes one sum per row.
@@ -22,6 +24,8 @@ typedef struct {
   // sum of (query - row) squared
   void (*squared_distance)(const float* rows, int64_t num_rows, int64_t dim, const double* query,
                            double* sums);
+  scan_function* scan;
+  int max_query_code;  // 127 where products and sums of `scan` cannot overflow, less elsewhere
 } simd_set;
 
 extern const simd_set simd_baseline;
