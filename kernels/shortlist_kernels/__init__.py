@@ -2,7 +2,8 @@
 
 Public functions check their arguments and call the backend that `dispatch` chose.
 
-index.py        VectorIndex; store.py: its snapshots; index_file.py: save and load; filters.py: exclude, allow, mask
+index.py        VectorIndex; store.py: its arrays; index_file.py: save and load; filters.py: exclude, allow, mask
+lock.py         many searches or one change
 selection.py    topk
 similarity.py   neighbours, score_neighbours, search_neighbours
 fusion.py       fuse

@@ -5,7 +5,7 @@ matrix, S lists to fuse.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 Int32: TypeAlias = NDArray[np.int32]
 Int64: TypeAlias = NDArray[np.int64]
+UInt32: TypeAlias = NDArray[np.uint32]
+UInt64: TypeAlias = NDArray[np.uint64]
 Bits: TypeAlias = NDArray[np.uint8]
 Lookup: TypeAlias = Callable[[Int64], Int64]
 AnyArray: TypeAlias = NDArray[Any]
@@ -35,15 +37,6 @@ class RowStatistics(NamedTuple):
 
     means_N: Float64
     norms_N: Float64
-
-
-class VectorSet(NamedTuple):
-    """The items that a search goes through, all of one moment: nothing in here changes after it was made."""
-
-    metric: str
-    vectors_ND: Float32
-    ids_N: Int64
-    statistics: RowStatistics
 
 
 class PositionLists(NamedTuple):
@@ -72,3 +65,28 @@ class History(NamedTuple):
     indptr: Int64
     rows: Int32
     weights: Float32
+
+
+class SearchCounts(NamedTuple):
+    """What searches did."""
+
+    num_queries: int = 0
+    num_results: int = 0  # asked of the queries that were answered through codes
+    num_rescored: int = 0  # items that those queries scored in float64
+    num_exhaustive: int = 0  # queries for which every allowed item was scored
+
+    def plus(self, other: "SearchCounts") -> "SearchCounts":
+        """Both together."""
+        return SearchCounts(*(own + added for own, added in zip(self, other, strict=True)))
+
+
+class Items(Protocol):
+    """The items of an index, as the reference reads them; see `store.ItemStore`."""
+
+    metric: str
+
+    def ids_N(self) -> Int64:
+        """The ids in the order of their positions."""
+
+    def vectors_ND(self) -> Float32:
+        """The vectors in the order of their positions."""

@@ -3,7 +3,6 @@
 `SHORTLIST_ISA` in the environment forces a lower one ("reference" included). The choice is made at import.
 """
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,19 +16,10 @@ from shortlist_kernels.arrays import (
     Float64,
     History,
     Int64,
-    RowStatistics,
-    VectorSet,
+    SearchCounts,
 )
-
-try:
-    from shortlist_kernels.cpu import backend as _cpu_backend
-except ImportError as error:  # an unbuilt source tree; every operation still works, slowly
-    _COMPILED: dict[str, "Backend"] = {}
-    _REASON = f"the compiled module is missing ({error})"
-    logging.getLogger(__name__).warning("kernels run on the slow NumPy reference: %s", _REASON)
-else:
-    _COMPILED = {isa: _cpu_backend.CpuBackend(isa) for isa in _cpu_backend.available_isas()}
-    _REASON = ""
+from shortlist_kernels.cpu.backend import CpuBackend, available_isas
+from shortlist_kernels.store import ItemStore
 
 
 class Backend(Protocol):
@@ -43,15 +33,18 @@ class Backend(Protocol):
     def isa(self) -> str:
         """With which instruction set."""
 
-    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics:
-        """Means and norms that the metric needs."""
-
-    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
+    def score(self, items: ItemStore, queries_QD: Float32, positions_QM: Int64) -> Float32:
         """The scores of given items."""
 
     def search(
-        self, items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
-    ) -> tuple[Float32, Int64]:
+        self,
+        items: ItemStore,
+        queries_QD: Float32,
+        k: int,
+        filters: Filters,
+        bias_RN: Float32 | None,
+        num_threads: int,
+    ) -> tuple[Float32, Int64, SearchCounts]:
         """The k best items of each query."""
 
     def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
@@ -72,7 +65,7 @@ class Backend(Protocol):
 
 def available_backends() -> dict[str, Backend]:
     """Every backend that this machine can run, best first, by the name that `SHORTLIST_ISA` takes."""
-    return {**_COMPILED, "reference": reference}
+    return {**{isa: CpuBackend(isa) for isa in available_isas()}, "reference": reference}
 
 
 def active() -> Backend:
@@ -92,13 +85,12 @@ def using(isa: str) -> Iterator[Backend]:
 
 
 def isa_info() -> dict[str, Any]:
-    """The backend and instruction set in use, those available, whether `SHORTLIST_ISA` forced it, and why (if slow)."""
+    """The backend and instruction set in use, those available, and whether `SHORTLIST_ISA` forced it."""
     return {
         "backend": _active.name,
         "isa": _active.isa,
         "available": list(available_backends()),
         "forced": bool(os.environ.get("SHORTLIST_ISA")),
-        "reason": _REASON,
     }
 
 

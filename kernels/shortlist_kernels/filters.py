@@ -12,8 +12,8 @@ def filters(exclude: Any, allow: Any, mask: Any, num_queries: int, num_items: in
     """`lookup` turns ids into positions, -1 for unknown ones; those are ignored, in `exclude` and in `allow`."""
     return Filters(
         mask_bits=None if mask is None else mask_bits(mask, num_queries, num_items),
-        allow=None if allow is None else position_lists("allow", allow, num_queries, lookup),
-        exclude=None if exclude is None else position_lists("exclude", exclude, num_queries, lookup),
+        allow=None if allow is None else position_lists("allow", allow, num_queries, num_items, lookup),
+        exclude=None if exclude is None else position_lists("exclude", exclude, num_queries, num_items, lookup),
     )
 
 
@@ -31,7 +31,7 @@ def mask_bits(mask: Any, num_queries: int, num_items: int) -> Bits:
     return np.ascontiguousarray(bits, dtype=np.uint8)
 
 
-def position_lists(name: str, value: Any, num_queries: int, lookup: Lookup) -> PositionLists:
+def position_lists(name: str, value: Any, num_queries: int, num_items: int, lookup: Lookup) -> PositionLists:
     """A CSR pair (indptr, ids) with a list per query, or one array of ids for all queries, as ascending positions."""
     if isinstance(value, tuple) and len(value) == 2:
         ids = checks.integers(f"{name} ids", value[1], ndim=1)
@@ -39,9 +39,7 @@ def position_lists(name: str, value: Any, num_queries: int, lookup: Lookup) -> P
     else:
         ids = checks.integers(name, value, ndim=1)
         indptr = np.array([0, ids.size], np.int64)
-    positions = lookup(ids)
-    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-    return _ascending(rows, positions, num_rows=indptr.size - 1)
+    return _ascending(indptr, lookup(ids), num_items)
 
 
 def row_lookup(num_rows: int) -> Lookup:
@@ -49,13 +47,13 @@ def row_lookup(num_rows: int) -> Lookup:
     return lambda ids: np.where((ids >= 0) & (ids < num_rows), ids, -1)
 
 
-def _ascending(rows: Int64, positions: Int64, num_rows: int) -> PositionLists:
-    known = positions >= 0
-    rows, positions = rows[known], positions[known]
-    order = np.lexsort((positions, rows))
-    rows, positions = rows[order], positions[order]
-    distinct = np.ones(rows.size, np.bool_)
-    distinct[1:] = (np.diff(rows) != 0) | (np.diff(positions) != 0)
-    indptr = np.zeros(num_rows + 1, np.int64)
-    np.cumsum(np.bincount(rows[distinct], minlength=num_rows), out=indptr[1:])
-    return PositionLists(indptr, positions[distinct])
+def _ascending(indptr: Int64, positions: Int64, num_items: int) -> PositionLists:
+    """Each list in order, without repeated and unknown (-1) positions."""
+    rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr)) if indptr.size > 2 else np.int64(0)
+    keys = (positions + rows * num_items)[positions >= 0]  # one number per entry: sorting those is fast
+    if not (keys[1:] > keys[:-1]).all():
+        keys.sort()
+        keys = keys[np.concatenate([np.ones(1, np.bool_), keys[1:] != keys[:-1]])]
+    starts = np.arange(indptr.size) * num_items
+    bounds = np.searchsorted(keys, starts).astype(np.int64)
+    return PositionLists(bounds, keys % num_items if indptr.size > 2 else keys)

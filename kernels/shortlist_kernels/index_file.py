@@ -1,7 +1,8 @@
-"""The file of a vector index: a fixed header, then ids, means, norms and vectors, each from a multiple of 64 bytes.
+"""The file of a vector index: a fixed header, then the arrays of `store.Chunk` in their order, each over all chunks.
 
-The header holds magic, version, metric, dim, count and the CRC-32 of all that follows it, and ends with its own CRC-32.
-All numbers are little-endian.
+Arrays start at multiples of 64 bytes and are padded with items that are not there to a whole number of strips, so that
+a mapping of the file serves as chunks. The header holds magic, version, metric, dim, count and the CRC-32 of all that
+follows it, and ends with its own CRC-32. All numbers are little-endian.
 """
 
 import mmap
@@ -9,36 +10,37 @@ import os
 import secrets
 import struct
 import zlib
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shortlist_kernels.arrays import METRICS, AnyArray, RowStatistics, VectorSet
+from shortlist_kernels.arrays import METRICS, AnyArray
+from shortlist_kernels.store import GROUP, STRIP, Chunk, ItemStore, chunk_shift
 
 MAGIC = b"SLVECTOR"
-VERSION = 1
+VERSION = 2
 HEADER = struct.Struct("<8sIIQQII")  # magic, version, metric, dim, count, payload CRC, header CRC
 ALIGNMENT = 64
 BYTES_AT_ONCE = 1 << 22
 
 
-def write(path: str | os.PathLike[str], items: VectorSet) -> None:
+def write(path: str | os.PathLike[str], store: ItemStore) -> None:
     """Writes to a temporary sibling, syncs it, and renames it to `path`."""
     target = Path(path)
-    parts: list[AnyArray] = [items.ids_N, *items.statistics, items.vectors_ND]
     # Not tempfile, whose files only their owner may read: who saves an index is seldom who serves it.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:
             file.write(bytes(ALIGNMENT))
             checksum = 0
-            for part in parts:
-                for chunk in _chunks(part):
-                    file.write(chunk)
-                    checksum = zlib.crc32(chunk, checksum)
+            for piece in _pieces(store):
+                file.write(piece)
+                checksum = zlib.crc32(piece, checksum)
             file.seek(0)
-            file.write(_header(items, checksum))
+            file.write(_header(store, checksum))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
@@ -47,31 +49,27 @@ def write(path: str | os.PathLike[str], items: VectorSet) -> None:
         raise
 
 
-def read(path: str | os.PathLike[str]) -> VectorSet:
-    """The items of a file, as read-only views of its mapping. ValueError naming the file and what is wrong with it."""
+def read(path: str | os.PathLike[str]) -> ItemStore:
+    """The items of a file, on a private mapping of it. ValueError naming the file and what is wrong with it."""
     with Path(path).open("rb") as file:
         head = file.read(ALIGNMENT)
         metric, dim, count, checksum = _parse_header(path, head)
         size = os.fstat(file.fileno()).st_size
         layout = _layout(metric, dim, count)
-        expected = layout[-1][2] + _padded(layout[-1][0] * layout[-1][1].itemsize)
+        expected = ALIGNMENT + sum(_padded(_num_bytes(array)) for array in layout)
         if size != expected:
             raise ValueError(f"{path}: must have {expected} bytes, got {size}")
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     found = 0
     for start in range(ALIGNMENT, size, BYTES_AT_ONCE):
         found = zlib.crc32(memoryview(mapping)[start : start + BYTES_AT_ONCE], found)
     if found != checksum:
         raise ValueError(f"{path}: the checksum must be {checksum:08x}, got {found:08x}")
-    ids, means, norms, vectors = (
-        np.ndarray((length,), dtype, buffer=mapping, offset=offset if length else 0) for length, dtype, offset in layout
-    )
-    return VectorSet(metric, vectors.reshape(count, dim), ids, RowStatistics(means, norms))
+    return ItemStore(metric, dim, tuple(_chunks(mapping, layout, metric, dim, count)), count)
 
 
-def _header(items: VectorSet, checksum: int) -> bytes:
-    count, dim = items.vectors_ND.shape
-    values = (MAGIC, VERSION, METRICS.index(items.metric), dim, count, checksum)
+def _header(store: ItemStore, checksum: int) -> bytes:
+    values = (MAGIC, VERSION, METRICS.index(store.metric), store.dim, store.count, checksum)
     unsigned = HEADER.pack(*values, 0)[:-4]
     return unsigned + struct.pack("<I", zlib.crc32(unsigned))
 
@@ -88,23 +86,67 @@ def _parse_header(path: str | os.PathLike[str], head: bytes) -> tuple[str, int, 
     return METRICS[metric], dim, count, checksum
 
 
-def _layout(metric: str, dim: int, count: int) -> list[tuple[int, np.dtype[Any], int]]:
-    """(number of values, dtype, offset) of ids, means, norms and vectors."""
-    means = count if metric == "pearson" else 0
-    norms = count if metric in ("cosine", "pearson") else 0
-    offset, layout = ALIGNMENT, []
-    for length, code in ((count, "<i8"), (means, "<f8"), (norms, "<f8"), (count * dim, "<f4")):
-        dtype = np.dtype(code)
-        layout.append((length, dtype, offset))
-        offset += _padded(length * dtype.itemsize)
-    return layout
+Layout = list[tuple[tuple[int, ...], np.dtype[Any]]]
+
+
+def _layout(metric: str, dim: int, count: int) -> Layout:
+    """Shape and type of each array, over all chunks."""
+    chunk = Chunk.empty(metric, dim, STRIP)
+    num_strips = -(-count // STRIP)
+    return [((len(array) * num_strips, *array.shape[1:]), array.dtype.newbyteorder("<")) for array in chunk.arrays()]
+
+
+def _num_bytes(array: tuple[tuple[int, ...], np.dtype[Any]]) -> int:
+    shape, dtype = array
+    return int(np.prod(shape, dtype=object)) * dtype.itemsize
+
+
+def _chunks(mapping: mmap.mmap, layout: Layout, metric: str, dim: int, count: int) -> Iterator[Chunk]:
+    arrays, offset = [], ALIGNMENT
+    for shape, dtype in layout:
+        num_bytes = _num_bytes((shape, dtype))
+        arrays.append(np.ndarray(shape, dtype, buffer=mapping, offset=offset if num_bytes else 0))
+        offset += _padded(num_bytes)
+    full = 1 << chunk_shift(dim)
+    lengths = [len(array) for array in Chunk.empty(metric, dim, STRIP).arrays()]
+    for first in range(0, count, full):
+        start, end = first // STRIP, -(-min(count, first + full) // STRIP)
+        yield Chunk(*(array[start * length : end * length] for array, length in zip(arrays, lengths, strict=True)))
+
+
+def _pieces(store: ItemStore) -> Iterator[memoryview]:
+    """The bytes of each array over all chunks, in order, with nothing left of items that were removed."""
+    for field, (shape, dtype) in zip(fields(Chunk), _layout(store.metric, store.dim, store.count), strict=True):
+        num_bytes = _num_bytes((shape, dtype))
+        left = num_bytes
+        first = 0
+        for chunk in store.chunks:
+            array = _without_removed(field.name, getattr(chunk, field.name), store.count - first)
+            data = np.ascontiguousarray(array, dtype=dtype).reshape(-1).view(np.uint8)[:left]
+            yield from (data[start : start + BYTES_AT_ONCE].data for start in range(0, data.size, BYTES_AT_ONCE))
+            left -= data.size
+            first += chunk.capacity
+        yield memoryview(bytes(_padded(num_bytes) - num_bytes))
+
+
+def _without_removed(name: str, array: AnyArray, count: int) -> AnyArray:
+    """The array with zeros (NaN for inverses) from item `count` on; the same array if that is what it has."""
+    if name == "bounds" or array.size == 0:
+        return array
+    if name == "codes":
+        full, part = divmod(max(count, 0), GROUP)
+        if full >= len(array):
+            return array
+        array = array.copy()
+        array[full, :, part:] = 0
+        array[full + 1 :] = 0
+        return array
+    if count >= len(array):
+        return array
+    array = array.copy()
+    array[max(count, 0) :] = np.nan if name == "inverses_C" else 0
+    return array
 
 
 def _padded(num_bytes: int) -> int:
     return -(-num_bytes // ALIGNMENT) * ALIGNMENT
-
-
-def _chunks(part: AnyArray) -> list[memoryview]:
-    data = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
-    chunks = [data[start : start + BYTES_AT_ONCE].data for start in range(0, data.size, BYTES_AT_ONCE)]
-    return [*chunks, memoryview(bytes(_padded(data.size) - data.size))]

@@ -16,8 +16,9 @@ from shortlist_kernels.arrays import (
     Float64,
     History,
     Int64,
+    Items,
     RowStatistics,
-    VectorSet,
+    SearchCounts,
 )
 
 name = "reference"
@@ -58,7 +59,7 @@ def row_statistics(metric: str, vectors_ND: Float32) -> RowStatistics:
     return RowStatistics(means_N, norms_N)
 
 
-def similarity(metric: str, query_D: Float32, vectors_ND: Float32, statistics: RowStatistics) -> Float64:
+def similarity(metric: str, query_D: Float32, vectors_ND: Float32) -> Float64:
     """The float64 score of one query against rows.
 
     inner_product: sum(q * x).  euclidean: 0 - sum((q - x) ** 2).  cosine: sum(q * x) / (|q| * |x|).
@@ -70,42 +71,44 @@ def similarity(metric: str, query_D: Float32, vectors_ND: Float32, statistics: R
     if metric == "euclidean":
         differences = query - vectors
         return 0.0 - lane_sum(differences * differences)
-    own = row_statistics(metric, query_D[np.newaxis])
+    own, theirs = row_statistics(metric, query_D[np.newaxis]), row_statistics(metric, vectors_ND)
     if metric == "pearson":
-        query, vectors = query - own.means_N[0], vectors - statistics.means_N[:, np.newaxis]
-    norms_N = own.norms_N[0] * statistics.norms_N
+        query, vectors = query - own.means_N[0], vectors - theirs.means_N[:, np.newaxis]
+    norms_N = own.norms_N[0] * theirs.norms_N
     return np.asarray(np.divide(lane_sum(query * vectors), norms_N, out=np.zeros(len(vectors)), where=norms_N != 0))
 
 
-def score(items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
+def score(items: Items, queries_QD: Float32, positions_QM: Int64) -> Float32:
     """The score of each query with the items at its positions; -inf at position -1."""
     scores_QM = np.full(positions_QM.shape, -np.inf, np.float32)
+    vectors_ND = items.vectors_ND()
     for query, positions in enumerate(positions_QM):
         known = positions >= 0
-        rows = positions[known]
-        statistics = RowStatistics(*(part[rows] if part.size else part for part in items.statistics))
-        scores_QM[query, known] = to_float32(
-            similarity(items.metric, queries_QD[query], items.vectors_ND[rows], statistics)
-        )
+        rows = vectors_ND[positions[known]]
+        scores_QM[query, known] = to_float32(similarity(items.metric, queries_QD[query], rows))
     return scores_QM
 
 
 def search(
-    items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
-) -> tuple[Float32, Int64]:
-    """The k best allowed items by (float64 score + bias descending, id ascending), padded with -inf and -1."""
+    items: Items, queries_QD: Float32, k: int, filters: Filters, bias_RN: Float32 | None, num_threads: int
+) -> tuple[Float32, Int64, SearchCounts]:
+    """The k best allowed items by (float64 score + bias descending, id ascending), padded with -inf and -1.
+
+    `bias_RN` has one row for all queries or one a query.
+    """
     scores_QK = np.full((len(queries_QD), k), -np.inf, np.float32)
     ids_QK = np.full((len(queries_QD), k), -1, np.int64)
+    vectors_ND, ids_N = items.vectors_ND(), items.ids_N()
     for query, query_D in enumerate(queries_QD):
-        scores_N = similarity(items.metric, query_D, items.vectors_ND, items.statistics)
-        if bias_N is not None:
-            scores_N = scores_N + bias_N
-        positions = np.flatnonzero(allowed(filters, query, len(items.ids_N)))
-        order = np.lexsort((items.ids_N[positions], -scores_N[positions]))[:k]
-        best = positions[order]
+        scores_N = similarity(items.metric, query_D, vectors_ND)
+        if bias_RN is not None:
+            scores_N = scores_N + bias_RN[query if len(bias_RN) > 1 else 0]
+        positions = np.flatnonzero(allowed(filters, query, ids_N.size))
+        best = positions[np.lexsort((ids_N[positions], -scores_N[positions]))[:k]]
         scores_QK[query, : best.size] = to_float32(scores_N[best])
-        ids_QK[query, : best.size] = items.ids_N[best]
-    return scores_QK, ids_QK
+        ids_QK[query, : best.size] = ids_N[best]
+    counts = SearchCounts(len(queries_QD), num_exhaustive=len(queries_QD))
+    return scores_QK, ids_QK, counts
 
 
 def allowed(filters: Filters, query: int, num_items: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -212,7 +215,6 @@ def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) 
     lost_Q = np.zeros(len(scores_QN))
     for query, (vectors_ND, scores_N) in enumerate(zip(vectors_QND, scores_QN, strict=True)):
         diversity, keep = diversity_Q[query], 1.0 - diversity_Q[query]
-        statistics = row_statistics("cosine", vectors_ND)
         open_N = scores_N != -np.inf
         num_selected = min(k, int(open_N.sum()))
         relevance_N = keep * np.where(open_N, scores_N, 0.0)
@@ -222,7 +224,7 @@ def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) 
             chosen = int(np.argmax(values_N))
             open_N[chosen] = False
             order_QK[query, place] = chosen
-            cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND, statistics)
+            cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND)
             closest_N = cosines_N if place == 0 else np.maximum(closest_N, cosines_N)
         best = np.sort(scores_N)[::-1][:num_selected]
         lost_Q[query] = _sum_in_order(best) - _sum_in_order(scores_N[order_QK[query, :num_selected]])

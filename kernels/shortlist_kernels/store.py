@@ -1,116 +1,181 @@
-"""The items of an index at one moment, and the next moment after a change.
+"""The arrays behind an index, in chunks, and the table that finds positions by id.
 
-A search works on the snapshot it took at its start, so it sees all of a change or none of it, without a lock. Adding
-appends to a buffer with room to grow, behind what older snapshots see; updating and removing copy the arrays.
+A position is an item's place in the order of `ids`. Chunks hold a power of two of items, all but the last the same
+number, so that growing copies no more than the last one. `cpu/store.h` says what the arrays hold; `cpu/items.c` changes
+them in place, so whoever calls `append`, `replace` or `remove` must be alone with the store.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from shortlist_kernels import dispatch
-from shortlist_kernels.arrays import Float32, Float64, Int64, RowStatistics, VectorSet
+from shortlist_kernels.arrays import METRICS, AnyArray, Bits, Float32, Float64, Int64, UInt32, UInt64
+from shortlist_kernels.cpu import _cpu
 
-SMALLEST_CAPACITY = 64
-
-
-class GrowingArrays:
-    """Arrays with spare room at the end. Rows before `used` never change."""
-
-    def __init__(self, capacity: int, items: VectorSet) -> None:
-        used = items.ids_N.size
-        self.capacity = capacity
-        self.used = used
-        self.vectors = np.empty((capacity, items.vectors_ND.shape[1]), np.float32)
-        self.ids = np.empty(capacity, np.int64)
-        self.means = np.empty(capacity if items.metric == "pearson" else 0)
-        self.norms = np.empty(capacity if items.metric in ("cosine", "pearson") else 0)
-        self._write(0, items)
-
-    def append(self, items: VectorSet) -> None:
-        """Writes items behind those in use; there must be room."""
-        self._write(self.used, items)
-        self.used += items.ids_N.size
-
-    def view(self, metric: str) -> VectorSet:
-        """The items in use."""
-        statistics = RowStatistics(self.means[: self.used], self.norms[: self.used])
-        return VectorSet(metric, self.vectors[: self.used], self.ids[: self.used], statistics)
-
-    def _write(self, start: int, items: VectorSet) -> None:
-        rows = slice(start, start + items.ids_N.size)
-        self.vectors[rows] = items.vectors_ND
-        self.ids[rows] = items.ids_N
-        if self.means.size:
-            self.means[rows] = items.statistics.means_N
-        if self.norms.size:
-            self.norms[rows] = items.statistics.norms_N
+STRIP = 256
+GROUP = 16
+QUAD = 4
+CODE_PADDING = 1024
+CHUNK_BYTES = 1 << 23
+LARGEST_CHUNK = 1 << 14
+MAX_ITEMS = 2**32 - 1
+SLOTS_PER_ITEM = 1.25
+GROWTH = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An unchanging set of items with the order of their ids for look-ups."""
+class Chunk:
+    """The arrays of one chunk of C items (a multiple of STRIP), in the order of `struct chunk`."""
 
-    items: VectorSet
-    sorted_ids_N: Int64
-    sorted_positions_N: Int64
-    buffer: GrowingArrays | None = None
+    vectors_CD: Float32
+    codes: Bits  # (C / GROUP, 2 * ceil(D / (2 * QUAD)), GROUP, QUAD), readable for CODE_PADDING bytes more
+    inverses_C: Float32
+    offsets_C: Float32  # empty unless the metric is euclidean
+    ids_C: Int64
+    bounds: Float64  # (C / STRIP, 3)
 
     @classmethod
-    def of(cls, items: VectorSet) -> "Snapshot":
-        """The snapshot of items whose ids are distinct."""
-        order = np.argsort(items.ids_N, kind="stable")
-        return cls(items, items.ids_N[order], order)
-
-    def lookup(self, ids: Int64) -> Int64:
-        """The position of each id, -1 where the index has no such id. Any shape."""
-        if self.sorted_ids_N.size == 0:
-            return np.full(ids.shape, -1, np.int64)
-        places = np.minimum(np.searchsorted(self.sorted_ids_N, ids), self.sorted_ids_N.size - 1)
-        return np.where(self.sorted_ids_N[places] == ids, self.sorted_positions_N[places], -1)
-
-    def added(self, ids_n: Int64, vectors_nD: Float32) -> "Snapshot":
-        """With new items behind the old ones."""
-        count, metric = self.items.ids_N.size, self.items.metric
-        buffer = self.buffer
-        if buffer is None or buffer.used != count or buffer.capacity < count + ids_n.size:
-            buffer = GrowingArrays(max(SMALLEST_CAPACITY, 3 * count // 2, count + ids_n.size), self.items)
-        statistics = dispatch.active().row_statistics(metric, vectors_nD)
-        buffer.append(VectorSet(metric, vectors_nD, ids_n, statistics))
-        order = np.argsort(ids_n, kind="stable")
-        places = np.searchsorted(self.sorted_ids_N, ids_n[order])
-        return Snapshot(
-            buffer.view(metric),
-            np.insert(self.sorted_ids_N, places, ids_n[order]),
-            np.insert(self.sorted_positions_N, places, count + order),
-            buffer,
+    def empty(cls, metric: str, dim: int, num_items: int) -> "Chunk":
+        """A chunk without items."""
+        num_quads = -(-dim // (2 * QUAD)) * 2
+        num_codes = num_items * num_quads * QUAD
+        room = np.zeros(num_codes + CODE_PADDING + 64, np.uint8)
+        start = -room.ctypes.data % 64
+        codes = room[start : start + num_codes].reshape(num_items // GROUP, num_quads, GROUP, QUAD)
+        return cls(
+            np.zeros((num_items, dim), np.float32),
+            codes,
+            np.full(num_items, np.nan, np.float32),
+            np.zeros(num_items if metric == "euclidean" else 0, np.float32),
+            np.zeros(num_items, np.int64),
+            np.zeros((num_items // STRIP, 3)),
         )
 
-    def updated(self, positions_n: Int64, vectors_nD: Float32) -> "Snapshot":
-        """With other vectors at some positions."""
-        metric, vectors_ND, ids_N, old = self.items
-        new = dispatch.active().row_statistics(metric, vectors_nD)
-        vectors_ND = vectors_ND.copy()
-        vectors_ND[positions_n] = vectors_nD
-        statistics = RowStatistics(
-            _replaced(old.means_N, positions_n, new.means_N), _replaced(old.norms_N, positions_n, new.norms_N)
-        )
-        items = VectorSet(metric, vectors_ND, ids_N, statistics)
-        return Snapshot(items, self.sorted_ids_N, self.sorted_positions_N)
+    @property
+    def capacity(self) -> int:
+        """How many items there is room for."""
+        return self.ids_C.size
 
-    def removed(self, positions_n: Int64) -> "Snapshot":
-        """Without the items at some positions."""
-        kept_N = np.ones(self.items.ids_N.size, np.bool_)
-        kept_N[positions_n] = False
-        statistics = RowStatistics(*(part[kept_N] if part.size else part for part in self.items.statistics))
-        return Snapshot.of(
-            VectorSet(self.items.metric, self.items.vectors_ND[kept_N], self.items.ids_N[kept_N], statistics)
-        )
+    def arrays(self) -> Iterator[AnyArray]:
+        """The arrays in the order of the fields."""
+        return (getattr(self, field.name) for field in fields(self))
+
+    def copy_into(self, other: "Chunk") -> None:
+        """Copies everything to the start of a larger chunk."""
+        for own, target in zip(self.arrays(), other.arrays(), strict=True):
+            target[: len(own)] = own
 
 
-def _replaced(values_N: Float64, positions_n: Int64, new_n: Float64) -> Float64:
-    if values_N.size == 0:
-        return values_N
-    values_N = values_N.copy()
-    values_N[positions_n] = new_n
-    return values_N
+class ItemStore:
+    """Items at positions 0 to count - 1."""
+
+    def __init__(self, metric: str, dim: int, chunks: tuple[Chunk, ...] = (), count: int = 0) -> None:
+        self.metric = metric
+        self.dim = dim
+        self.count = count
+        self.chunk_shift = chunk_shift(dim)
+        self.chunks = list(chunks)
+        self.table: UInt64 = np.empty((0, len(fields(Chunk))), np.uint64)
+        self.slots: UInt32 = np.full(1, MAX_ITEMS, np.uint32)
+        self._set_table()
+        if count:
+            self._reserve_slots(count)
+
+    @property
+    def metric_number(self) -> int:
+        """The metric as `metric_kind` numbers it."""
+        return METRICS.index(self.metric)
+
+    @property
+    def capacity(self) -> int:
+        """How many items there is room for."""
+        return sum(chunk.capacity for chunk in self.chunks)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all arrays, room for more items included."""
+        return self.slots.nbytes + sum(array.nbytes for chunk in self.chunks for array in chunk.arrays())
+
+    def ids_N(self) -> Int64:
+        """A copy of the ids in the order of their positions."""
+        return np.concatenate([np.empty(0, np.int64), *(chunk.ids_C for chunk in self.chunks)])[: self.count]
+
+    def vectors_ND(self) -> Float32:
+        """A copy of the vectors in the order of their positions."""
+        empty = np.empty((0, self.dim), np.float32)
+        return np.concatenate([empty, *(chunk.vectors_CD for chunk in self.chunks)])[: self.count]
+
+    def vectors_at(self, positions_n: Int64) -> Float32:
+        """float32 (n, D): copies of some vectors."""
+        vectors_nD = np.empty((positions_n.size, self.dim), np.float32)
+        numbers_n, places_n = positions_n >> self.chunk_shift, positions_n & ((1 << self.chunk_shift) - 1)
+        for number in np.unique(numbers_n):
+            chosen_n = numbers_n == number
+            vectors_nD[chosen_n] = self.chunks[number].vectors_CD[places_n[chosen_n]]
+        return vectors_nD
+
+    def find(self, ids: Int64) -> Int64:
+        """The position of each id, -1 where the store has no such id. Any shape."""
+        positions = np.empty(ids.size, np.int64)
+        _cpu.find_items(self, ids.reshape(-1), positions)
+        return positions.reshape(ids.shape)
+
+    def append(self, ids_n: Int64, vectors_nD: Float32) -> None:
+        """Adds items behind the others."""
+        needed = self.count + ids_n.size
+        if needed > MAX_ITEMS:
+            raise ValueError(f"ids must leave the index with at most {MAX_ITEMS} items, got {needed}")
+        self._reserve(needed)
+        self._reserve_slots(needed)
+        self.count = _cpu.append_items(self, ids_n, vectors_nD)
+
+    def replace(self, positions_n: Int64, vectors_nD: Float32) -> None:
+        """Gives some items other vectors."""
+        _cpu.replace_vectors(self, positions_n, vectors_nD)
+
+    def remove(self, positions_n: Int64) -> None:
+        """Removes items; the last ones take their places."""
+        self.count = _cpu.remove_items(self, np.sort(positions_n)[::-1].copy())
+        full = 1 << self.chunk_shift
+        while len(self.chunks) > 1 and self.count + full <= self.capacity - self.chunks[-1].capacity:
+            self.chunks.pop()  # one spare chunk stays, so that adding and removing in turn allocates nothing
+            self._set_table()
+
+    def _reserve(self, needed: int) -> None:
+        full = 1 << self.chunk_shift
+        while self.capacity < needed:
+            missing = needed - self.capacity
+            last = self.chunks[-1] if self.chunks else None
+            if last is not None and last.capacity < full:
+                self.chunks.pop()
+                missing += last.capacity
+            else:
+                last = None
+            wanted = max(missing, 2 * last.capacity) if last else missing
+            chunk = Chunk.empty(self.metric, self.dim, full if wanted >= full else _whole_strips(wanted))
+            if last is not None:
+                last.copy_into(chunk)
+            self.chunks.append(chunk)
+        self._set_table()
+
+    def _reserve_slots(self, needed: int) -> None:
+        if needed * SLOTS_PER_ITEM < self.slots.size:
+            return
+        num_slots = int(max(needed, self.count * GROWTH) * SLOTS_PER_ITEM) + 8
+        self.slots = np.full(num_slots, MAX_ITEMS, np.uint32)
+        _cpu.enter_items(self)
+
+    def _set_table(self) -> None:
+        addresses: list[list[int]] = [[array.ctypes.data for array in chunk.arrays()] for chunk in self.chunks]
+        self.table = np.array(addresses, np.uint64).reshape(len(self.chunks), len(fields(Chunk)))
+
+
+def chunk_shift(dim: int) -> int:
+    """log2 of the items of a full chunk: about CHUNK_BYTES of vectors, at least a strip."""
+    wanted = min(max(CHUNK_BYTES // (4 * dim), STRIP), LARGEST_CHUNK)
+    return wanted.bit_length() - 1
+
+
+def _whole_strips(num_items: int) -> int:
+    return -(-num_items // STRIP) * STRIP

@@ -33,7 +33,6 @@ def test_a_loaded_index_is_mapped_and_can_change_without_touching_the_file(tmp_p
     saved(tmp_path / "items")
     before = (tmp_path / "items").read_bytes()
     loaded = VectorIndex.load(tmp_path / "items")
-    assert not loaded._snapshot.items.vectors_ND.flags.writeable
     loaded.add([100], np.ones((1, 5), np.float32))
     loaded.update([0, 100], np.zeros((2, 5), np.float32))
     loaded.remove([1])
@@ -54,6 +53,28 @@ def test_a_saved_file_may_be_read_by_whom_any_new_file_may(tmp_path: Path) -> No
     saved(tmp_path / "items")
     (tmp_path / "plain").touch()
     assert (tmp_path / "items").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_nothing_of_removed_items_reaches_the_file(tmp_path: Path) -> None:
+    index = VectorIndex(3)
+    index.add([7, 8, 9], np.full((3, 3), 12345.678, np.float32))
+    index.remove([7, 8, 9])
+    index.add([1], np.zeros((1, 3), np.float32))
+    index.save(tmp_path / "items")
+    assert np.float32(12345.678).tobytes() not in (tmp_path / "items").read_bytes()
+
+
+def test_a_file_of_several_chunks_is_loaded_whole(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    vectors = random.standard_normal((70_000, 2), np.float32)
+    index = VectorIndex(2, "euclidean")
+    index.add(np.arange(70_000), vectors)
+    index.save(tmp_path / "items")
+    loaded = VectorIndex.load(tmp_path / "items")
+    assert (loaded.vectors(np.arange(70_000)) == vectors).all()
+    loaded.add([70_000], np.full((1, 2), 9, np.float32))
+    assert loaded.search(np.full((1, 2), 9, np.float32), 1)[1].tolist() == [[70_000]]
+    assert len(VectorIndex.load(tmp_path / "items")) == 70_000
 
 
 def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
@@ -97,8 +118,8 @@ def test_a_longer_file_and_another_version_are_refused(tmp_path: Path) -> None:
     (tmp_path / "items").write_bytes(content + b"\0")
     with pytest.raises(ValueError, match=r"must have .* bytes"):
         VectorIndex.load(tmp_path / "items")
-    (tmp_path / "items").write_bytes(content[:8] + b"\2" + content[9:])
-    with pytest.raises(ValueError, match="must be of version 1, got 2"):
+    (tmp_path / "items").write_bytes(content[:8] + b"\3" + content[9:])
+    with pytest.raises(ValueError, match="must be of version 2, got 3"):
         VectorIndex.load(tmp_path / "items")
 
 

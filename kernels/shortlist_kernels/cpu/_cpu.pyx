@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py)."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "simd/simd.h" nogil:
@@ -12,17 +12,28 @@ cdef extern from "simd/simd.h" nogil:
     const simd_set *const *simd_sets(int *count)
 
 
+cdef extern from "threads.h" nogil:
+    int64_t c_available_cores "available_cores"()
+
+
 cdef extern from "kernels.h" nogil:
     cdef int OUT_OF_MEMORY, BAD_ROW
     ctypedef enum metric_kind:
         INNER_PRODUCT, COSINE, EUCLIDEAN, PEARSON
-    ctypedef struct vector_set:
+    ctypedef struct chunk:
+        pass
+    ctypedef struct item_store:
         metric_kind metric
-        int64_t num_items, dim
-        const float *vectors
-        const int64_t *ids
-        const double *means
-        const double *norms
+        int64_t num_items, dim, chunk_shift
+        const chunk *chunks
+    ctypedef struct id_table:
+        uint32_t *slots
+        int64_t num_slots
+    ctypedef struct bias_rows:
+        const float *values
+        int64_t num_rows
+    ctypedef struct search_counts:
+        int64_t num_scanned, num_rescored, num_exhaustive
     ctypedef struct position_lists:
         const int64_t *indptr
         const int64_t *positions
@@ -42,10 +53,14 @@ cdef extern from "kernels.h" nogil:
         const int32_t *rows
         const float *weights
 
-    int c_row_statistics "row_statistics"(metric_kind, const float *, int64_t, int64_t, double *, double *)
-    int c_score "score"(const simd_set *, const vector_set *, const float *, int64_t, const int64_t *, int64_t, float *)
-    int c_search "search"(const simd_set *, const vector_set *, const float *, int64_t, int64_t, const filter_set *,
-                          const float *, int64_t, float *, int64_t *)
+    int c_append_items "append_items"(item_store *, const id_table *, const int64_t *, const float *, int64_t)
+    int c_replace_vectors "replace_vectors"(const item_store *, const int64_t *, const float *, int64_t)
+    int c_remove_items "remove_items"(item_store *, const id_table *, const int64_t *, int64_t)
+    void c_find_items "find_items"(const item_store *, const id_table *, const int64_t *, int64_t, int64_t *)
+    void table_insert(const item_store *, const id_table *, int64_t)
+    int c_score "score"(const simd_set *, const item_store *, const float *, int64_t, const int64_t *, int64_t, float *)
+    int c_search "search"(const simd_set *, const item_store *, const float *, int64_t, int64_t, const filter_set *,
+                          const bias_rows *, int64_t, float *, int64_t *, search_counts *)
     int c_topk_float32 "topk_float32"(const float *, int64_t, int64_t, int64_t, int64_t *)
     int c_topk_float64 "topk_float64"(const double *, int64_t, int64_t, int64_t, int64_t *)
     int c_similar_rows "similar_rows"(const csr_matrix *, const csr_matrix *, int64_t, double, int64_t *, int32_t *,
@@ -65,6 +80,10 @@ def simd_names():
     return [(sets[i].name.decode(), bool(sets[i].is_supported())) for i in range(count)]
 
 
+def available_cores():
+    return c_available_cores()
+
+
 cdef const simd_set *_simd(int place) noexcept nogil:
     cdef int count
     return simd_sets(&count)[place]
@@ -78,10 +97,16 @@ cdef _check(int result, int64_t bad_row=-1):
             f"neighbours must have indptr and indices in range and finite data, got a bad row {bad_row}")
 
 
-cdef vector_set _vector_set(int metric, const float[:, ::1] vectors, const int64_t[::1] ids, const double[::1] means,
-                            const double[::1] norms) noexcept:
-    return vector_set(<metric_kind>metric, vectors.shape[0], vectors.shape[1], &vectors[0, 0], &ids[0], &means[0],
-                      &norms[0])
+cdef item_store _items(store):
+    # The table holds the addresses of the arrays of each chunk, as struct chunk lays them out (store.py).
+    cdef uint64_t[:, ::1] table = store.table
+    return item_store(<metric_kind><int>store.metric_number, store.count, store.dim, store.chunk_shift,
+                      <const chunk *>&table[0, 0])
+
+
+cdef id_table _slots(store):
+    cdef uint32_t[::1] slots = store.slots
+    return id_table(&slots[0], slots.shape[0])
 
 
 cdef position_lists _position_lists(const int64_t[::1] indptr, const int64_t[::1] positions) noexcept:
@@ -101,19 +126,56 @@ cdef csr_matrix _csr(const int64_t[::1] indptr, const int32_t[::1] indices, cons
     return csr_matrix(indptr.shape[0] - 1, num_columns, indices.shape[0], &indptr[0], &indices[0], &data[0])
 
 
-def row_statistics(int metric, const float[:, ::1] vectors not None, double[::1] means not None,
-                   double[::1] norms not None):
+def append_items(store, const int64_t[::1] ids not None, const float[:, ::1] vectors not None):
+    """The new number of items; the store has room for them."""
+    cdef item_store items = _items(store)
+    cdef id_table table = _slots(store)
     cdef int result
     with nogil:
-        result = c_row_statistics(<metric_kind>metric, &vectors[0, 0], vectors.shape[0], vectors.shape[1], &means[0],
-                                  &norms[0])
+        result = c_append_items(&items, &table, &ids[0], &vectors[0, 0], ids.shape[0])
+    _check(result)
+    return items.num_items
+
+
+def replace_vectors(store, const int64_t[::1] positions not None, const float[:, ::1] vectors not None):
+    cdef item_store items = _items(store)
+    cdef int result
+    with nogil:
+        result = c_replace_vectors(&items, &positions[0], &vectors[0, 0], positions.shape[0])
     _check(result)
 
 
-def score(int simd, int metric, const float[:, ::1] vectors not None, const int64_t[::1] ids not None,
-          const double[::1] means not None, const double[::1] norms not None, const float[:, ::1] queries not None,
-          const int64_t[:, ::1] positions not None, float[:, ::1] scores not None):
-    cdef vector_set items = _vector_set(metric, vectors, ids, means, norms)
+def remove_items(store, const int64_t[::1] descending not None):
+    """The new number of items."""
+    cdef item_store items = _items(store)
+    cdef id_table table = _slots(store)
+    cdef int result
+    with nogil:
+        result = c_remove_items(&items, &table, &descending[0], descending.shape[0])
+    _check(result)
+    return items.num_items
+
+
+def find_items(store, const int64_t[::1] ids not None, int64_t[::1] positions not None):
+    cdef item_store items = _items(store)
+    cdef id_table table = _slots(store)
+    with nogil:
+        c_find_items(&items, &table, &ids[0], ids.shape[0], &positions[0])
+
+
+def enter_items(store):
+    """Fills the free slots of a new table."""
+    cdef item_store items = _items(store)
+    cdef id_table table = _slots(store)
+    cdef int64_t position
+    with nogil:
+        for position in range(items.num_items):
+            table_insert(&items, &table, position)
+
+
+def score(int simd, store, const float[:, ::1] queries not None, const int64_t[:, ::1] positions not None,
+          float[:, ::1] scores not None):
+    cdef item_store items = _items(store)
     cdef int result
     with nogil:
         result = c_score(_simd(simd), &items, &queries[0, 0], queries.shape[0], &positions[0, 0], positions.shape[1],
@@ -121,22 +183,24 @@ def score(int simd, int metric, const float[:, ::1] vectors not None, const int6
     _check(result)
 
 
-def search(int simd, int metric, const float[:, ::1] vectors not None, const int64_t[::1] ids not None,
-           const double[::1] means not None, const double[::1] norms not None, const float[:, ::1] queries not None,
-           const uint8_t[:, ::1] mask, const int64_t[::1] allow_indptr, const int64_t[::1] allow,
-           const int64_t[::1] exclude_indptr, const int64_t[::1] exclude, const float[::1] bias, int64_t num_threads,
-           float[:, ::1] scores not None, int64_t[:, ::1] found not None):
-    cdef vector_set items = _vector_set(metric, vectors, ids, means, norms)
+def search(int simd, store, const float[:, ::1] queries not None, const uint8_t[:, ::1] mask,
+           const int64_t[::1] allow_indptr, const int64_t[::1] allow, const int64_t[::1] exclude_indptr,
+           const int64_t[::1] exclude, const float[:, ::1] bias, int64_t num_threads, float[:, ::1] scores not None,
+           int64_t[:, ::1] found not None):
+    """How many items were scored in float64 after a scan, and how many queries scored all."""
+    cdef item_store items = _items(store)
     cdef filter_set filters = _filter_set(
         mask, _position_lists(allow_indptr, allow), _position_lists(exclude_indptr, exclude))
-    cdef const float *bias_values = NULL
+    cdef bias_rows added = bias_rows(NULL, 0)
+    cdef search_counts counts
     cdef int result
     if bias is not None:
-        bias_values = &bias[0]
+        added = bias_rows(&bias[0, 0], bias.shape[0])
     with nogil:
-        result = c_search(_simd(simd), &items, &queries[0, 0], queries.shape[0], scores.shape[1], &filters, bias_values,
-                          num_threads, &scores[0, 0], &found[0, 0])
+        result = c_search(_simd(simd), &items, &queries[0, 0], queries.shape[0], scores.shape[1], &filters, &added,
+                          num_threads, &scores[0, 0], &found[0, 0], &counts)
     _check(result)
+    return counts.num_rescored, counts.num_exhaustive
 
 
 def topk_float32(const float[:, ::1] scores not None, int64_t[:, ::1] positions not None):

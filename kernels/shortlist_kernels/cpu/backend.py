@@ -6,7 +6,6 @@ from typing import cast
 import numpy as np
 
 from shortlist_kernels.arrays import (
-    METRICS,
     Csr,
     Filters,
     Float32,
@@ -14,10 +13,10 @@ from shortlist_kernels.arrays import (
     History,
     Int64,
     PositionLists,
-    RowStatistics,
-    VectorSet,
+    SearchCounts,
 )
 from shortlist_kernels.cpu import _cpu
+from shortlist_kernels.store import ItemStore
 
 
 def available_isas() -> list[str]:
@@ -36,40 +35,37 @@ class CpuBackend:
         """The name of this backend."""
         return "cpu"
 
-    def row_statistics(self, metric: str, vectors_ND: Float32) -> RowStatistics:
-        """See `reference.row_statistics`."""
-        num_rows = len(vectors_ND)
-        statistics = RowStatistics(
-            means_N=np.empty(num_rows if metric == "pearson" else 0),
-            norms_N=np.empty(num_rows if metric in ("cosine", "pearson") else 0),
-        )
-        _cpu.row_statistics(METRICS.index(metric), vectors_ND, *statistics)
-        return statistics
-
-    def score(self, items: VectorSet, queries_QD: Float32, positions_QM: Int64) -> Float32:
+    def score(self, items: ItemStore, queries_QD: Float32, positions_QM: Int64) -> Float32:
         """See `reference.score`."""
         scores_QM = np.full(positions_QM.shape, -np.inf, np.float32)
-        _cpu.score(self._simd, *_fields(items), queries_QD, positions_QM, scores_QM)
+        _cpu.score(self._simd, items, queries_QD, positions_QM, scores_QM)
         return scores_QM
 
     def search(
-        self, items: VectorSet, queries_QD: Float32, k: int, filters: Filters, bias_N: Float32 | None, num_threads: int
-    ) -> tuple[Float32, Int64]:
+        self,
+        items: ItemStore,
+        queries_QD: Float32,
+        k: int,
+        filters: Filters,
+        bias_RN: Float32 | None,
+        num_threads: int,
+    ) -> tuple[Float32, Int64, SearchCounts]:
         """See `reference.search`."""
-        scores_QK, ids_QK = _padded(len(queries_QD), k)
-        _cpu.search(
+        num_queries = len(queries_QD)
+        scores_QK, ids_QK = _padded(num_queries, k)
+        rescored, exhaustive = _cpu.search(
             self._simd,
-            *_fields(items),
+            items,
             queries_QD,
             filters.mask_bits,
             *_lists(filters.allow),
             *_lists(filters.exclude),
-            bias_N,
+            bias_RN,
             num_threads,
             scores_QK,
             ids_QK,
         )
-        return scores_QK, ids_QK
+        return scores_QK, ids_QK, SearchCounts(num_queries, (num_queries - exhaustive) * k, rescored, exhaustive)
 
     def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
         """See `reference.topk`."""
@@ -119,10 +115,6 @@ class CpuBackend:
     @property
     def _simd(self) -> int:
         return [isa for isa, _ in _cpu.simd_names()].index(self.isa)
-
-
-def _fields(items: VectorSet) -> tuple[int, Float32, Int64, Float64, Float64]:
-    return METRICS.index(items.metric), items.vectors_ND, items.ids_N, *items.statistics
 
 
 def _lists(lists: PositionLists | None) -> tuple[Int64 | None, Int64 | None]:

@@ -27,6 +27,12 @@ static inline int mask_allows(const uint8_t* mask, int64_t position) {
   return !mask || (mask[position / 8] >> (position % 8) & 1);
 }
 
+// The bias of one query, or NULL.
+static inline const float* bias_of(const bias_rows* bias, int64_t query, int64_t num_items) {
+  if (!bias->values) return 0;
+  return bias->values + (bias->num_rows == 1 ? 0 : query) * num_items;
+}
+
 // Index of the first entry of the list that is not below `position`.
 static inline int64_t lower_bound(position_list list, int64_t position) {
   int64_t low = 0, high = list.count;

@@ -14,15 +14,22 @@ enum { OUT_OF_MEMORY = -1, BAD_ROW = -2 };
 
 typedef enum { INNER_PRODUCT, COSINE, EUCLIDEAN, PEARSON } metric_kind;
 
+typedef struct chunk chunk;  // store.h
+
 typedef struct {
   metric_kind metric;
   int64_t num_items;
   int64_t dim;
-  const float* vectors;
-  const int64_t* ids;
-  const double* means;  // pearson only
-  const double* norms;  // cosine and pearson only
-} vector_set;
+  int64_t chunk_shift;  // log2 of the items of a chunk
+  const chunk* chunks;
+} item_store;
+
+// Positions by the ids that lie in the store: an open-addressing table with more slots than items,
+// UINT32_MAX in those that are free.
+typedef struct {
+  uint32_t* slots;
+  int64_t num_slots;
+} id_table;
 
 // Ascending positions, one list per query or one for all.
 typedef struct {
@@ -55,16 +62,41 @@ typedef struct {
   const float* weights;
 } history_set;
 
+// Bias: float32 per item, one row for all queries or one a query; NULL for none.
+typedef struct {
+  const float* values;
+  int64_t num_rows;
+} bias_rows;
+
+typedef struct {
+  int64_t num_scanned;     // (item, query) pairs whose codes were compared
+  int64_t num_rescored;    // pairs that were scored in float64
+  int64_t num_exhaustive;  // queries whose bounds were too loose: every allowed item was scored
+} search_counts;
+
 // vectors.c
 int row_statistics(metric_kind metric, const float* vectors, int64_t num_rows, int64_t dim,
                    double* means, double* norms);
-int score(const simd_set* simd, const vector_set* items, const float* queries, int64_t num_queries,
+int score(const simd_set* simd, const item_store* items, const float* queries, int64_t num_queries,
           const int64_t* positions, int64_t num_positions, float* scores);
 
+// items.c: positions are those of items that are there, `descending` from last to first.
+int append_items(item_store* items, const id_table* table, const int64_t* ids, const float* vectors,
+                 int64_t count);
+int replace_vectors(const item_store* items, const int64_t* positions, const float* vectors,
+                    int64_t count);
+int remove_items(item_store* items, const id_table* table, const int64_t* descending,
+                 int64_t count);
+
+// id_table.c: -1 where no item has the id.
+void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,
+                int64_t* positions);
+void table_insert(const item_store* items, const id_table* table, int64_t position);
+
 // search.c
-int search(const simd_set* simd, const vector_set* items, const float* queries, int64_t num_queries,
-           int64_t k, const filter_set* filters, const float* bias, int64_t num_threads,
-           float* scores, int64_t* ids);
+int search(const simd_set* simd, const item_store* items, const float* queries, int64_t num_queries,
+           int64_t k, const filter_set* filters, const bias_rows* bias, int64_t num_threads,
+           float* scores, int64_t* ids, search_counts* counts);
 
 // topk.c
 int topk_float32(const float* scores, int64_t num_rows, int64_t num_columns, int64_t k,

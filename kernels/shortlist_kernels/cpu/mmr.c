@@ -7,6 +7,11 @@
 #include "vectors.h"
 
 typedef struct {
+  const float* vectors;
+  int64_t num_items, dim;
+} candidate_set;
+
+typedef struct {
   double* closest;   // the largest cosine to those chosen
   double* cosines;   // with the one chosen last
   double* norms;     // of the candidates
@@ -63,11 +68,12 @@ static int64_t best_candidate(const double* scores, int64_t num_items, double di
   return best;
 }
 
-static void renew_closest(const simd_set* simd, const vector_set* items, int64_t chosen,
+static void renew_closest(const simd_set* simd, const candidate_set* items, int64_t chosen,
                           int is_first, workspace* work) {
   const float* vector = items->vectors + chosen * items->dim;
   double norm = prepare_query(COSINE, vector, items->dim, work->query);
-  score_rows(simd, items, work->query, norm, 0, items->num_items, work->cosines);
+  score_cosines(simd, items->vectors, work->norms, items->num_items, items->dim, work->query, norm,
+                work->cosines);
   for (int64_t i = 0; i < items->num_items; i++)
     if (is_first || work->cosines[i] > work->closest[i]) work->closest[i] = work->cosines[i];
 }
@@ -84,7 +90,7 @@ static double sum_of_best(const double* scores, int64_t num_items, int64_t count
   return sum;
 }
 
-static double rerank_one(const simd_set* simd, const vector_set* items, const double* scores,
+static double rerank_one(const simd_set* simd, const candidate_set* items, const double* scores,
                          int64_t k, double diversity, workspace* work, int64_t* order) {
   int64_t num_open = open_candidates(scores, items->num_items, work);
   int64_t num_chosen = k < num_open ? k : num_open;
@@ -106,7 +112,7 @@ int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_
   int result = create(&work, num_items, dim);
   for (int64_t q = 0; q < num_queries && result == 0; q++) {
     const float* rows = vectors + q * num_items * dim;
-    vector_set items = {COSINE, num_items, dim, rows, 0, 0, work.norms};
+    candidate_set items = {rows, num_items, dim};
     result = row_statistics(COSINE, rows, num_items, dim, 0, work.norms);
     if (result == 0)
       lost[q] =

@@ -1,4 +1,4 @@
-// Scores of one query with rows of a vector set.
+// What the metrics make of rows and queries, and the exact scores.
 #ifndef SHORTLIST_VECTORS_H
 #define SHORTLIST_VECTORS_H
 
@@ -11,8 +11,18 @@ static inline int64_t padded_dim(int64_t dim) { return (dim + LANES - 1) / LANES
 // metric divides by.
 double prepare_query(metric_kind metric, const float* query, int64_t dim, double* values);
 
-// The float64 scores of items first to first + count - 1.
-void score_rows(const simd_set* simd, const vector_set* items, const double* query, double norm,
-                int64_t first, int64_t count, double* scores);
+// The row whose inner product with the query ranks items: the row itself, or for cosine and pearson
+// the (centred) row of norm 1, rounded to float32 into `scratch`; zeros where it has no norm.
+const float* comparable_row(metric_kind metric, const float* row, int64_t dim, float* scratch);
+
+double squared_norm(const float* row, int64_t dim);
+
+// The cosines of `count` consecutive rows with these norms.
+void score_cosines(const simd_set* simd, const float* rows, const double* norms, int64_t count,
+                   int64_t dim, const double* query, double norm, double* scores);
+
+// The float64 scores of `count` consecutive rows, at most STRIP.
+void score_rows(const simd_set* simd, metric_kind metric, const float* rows, int64_t count,
+                int64_t dim, const double* query, double norm, double* scores);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct {
   const uint8_t* codes;   // num_groups * num_quads * 64 bytes
   const float* inverses;  // one per item, at least 1; NaN where there is no item
   int64_t num_groups;     // at most STRIP / GROUP
-  int64_t num_quads;
+  int64_t num_quads;      // even
 } code_strip;
 
 // Query codes are signed, within +-max_query_code of the instruction set, `stride` bytes a query (a

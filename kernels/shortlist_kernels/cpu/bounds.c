@@ -1,0 +1,126 @@
+#include "bounds.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum { WORD = 64 };  // items of one test of the mask
+
+// Room for the float32 roundings in a limit and in the sums of a scan.
+static const double ROOM = 0x1p-20;
+// Beyond this, float32 would lose the comparison; every item passes it instead.
+static const double LARGEST_LIMIT = 0x1p100;
+
+static int word_is_empty(const uint8_t* mask, int64_t first, int64_t end) {
+  if (!mask) return 0;
+  int64_t last = first + WORD < end ? first + WORD : end;
+  for (int64_t byte = first / 8; byte < (last + 7) / 8; byte++)
+    if (mask[byte]) return 0;
+  return 1;
+}
+
+int next_span(const item_store* items, const uint8_t* mask, int64_t begin, int64_t end,
+              code_span* span) {
+  while (begin < end && word_is_empty(mask, begin, end)) begin += WORD;
+  if (begin >= end) return 0;
+  int64_t stop = begin;
+  while (stop < end && !word_is_empty(mask, stop, end)) stop += WORD;
+  if (stop > end) stop = end;
+  const chunk* chunk = chunk_of(items, begin);
+  int64_t place = place_in_chunk(items, begin);
+  *span = (code_span){
+      .first = begin,
+      .num_items = stop - begin,
+      .codes = {chunk->codes + place * num_quads(items) * QUAD, chunk->inverses + place,
+                (stop - begin + GROUP - 1) / GROUP, num_quads(items)},
+      .bounds = &chunk->bounds[place / STRIP],
+      .offsets = items->metric == EUCLIDEAN ? chunk->offsets + place : 0,
+  };
+  return 1;
+}
+
+// The offsets of a span for one query: the item's own plus the bias. Returns the largest magnitude
+// that either has, and sets the largest sum.
+static float fill_offsets(float* offsets, const code_span* span, const float* bias,
+                          float* largest_sum) {
+  float magnitude = 0, largest = -INFINITY;
+  for (int64_t i = 0; i < span->num_items; i++) {
+    float own = span->offsets ? span->offsets[i] : 0;
+    float added = bias ? bias[span->first + i] : 0;
+    float sum = own + added;
+    float size = fabsf(own) + fabsf(added);
+    offsets[i] = sum;
+    largest = sum > largest ? sum : largest;
+    magnitude = size > magnitude ? size : magnitude;
+  }
+  for (int64_t i = span->num_items; i < span->codes.num_groups * GROUP; i++) offsets[i] = 0;
+  *largest_sum = largest;
+  return magnitude;
+}
+
+// Sets one limit; false if no item of the span can reach the floor.
+static int set_limit(block_limits* limits, const coded_queries* queries, const code_span* span,
+                     int64_t q, int64_t i, double floor, double largest_offset) {
+  double target = floor - queries->shifts[q] - queries->errors[q] * span->bounds->norm;
+  target -= queries->slack * (fabs(floor) + fabs(queries->shifts[q]));
+  double room = ROOM * (double)limits->largest_offset[i];
+  double reach = queries->lengths[q] * span->bounds->norm + largest_offset;
+  limits->limits[i] = INFINITY;
+  limits->units[i] = 0;
+  if (target > reach + fabs(reach) * ROOM + room) return 0;
+  double unit = 1 / (queries->scales[q] * span->bounds->scale);
+  double limit = target * unit, spread = unit * (double)limits->largest_offset[i];
+  limit -= ROOM * (fabs(limit) + spread);
+  if (fabs(limit) < LARGEST_LIMIT && unit < LARGEST_LIMIT && spread < LARGEST_LIMIT) {
+    limits->limits[i] = (float)limit;
+    limits->units[i] = (float)unit;
+  } else {
+    limits->limits[i] = -INFINITY;
+  }
+  return 1;
+}
+
+int set_limits(block_limits* limits, const search_call* call, const coded_queries* queries,
+               int64_t first_query, const code_span* span, int64_t first, int64_t count,
+               shared_floor* floors) {
+  const bias_rows* bias = call->bias;
+  int per_query = bias->values && bias->num_rows > 1;
+  limits->has_offsets = span->offsets || bias->values;
+  limits->offsets_stride = per_query ? STRIP : 0;
+  float largest_sum = 0, magnitude = 0;
+  int any = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int64_t q = first + i;
+    if (limits->has_offsets && (per_query || i == 0))
+      magnitude =
+          fill_offsets(limits->offsets + i * limits->offsets_stride, span,
+                       bias_of(bias, first_query + q, call->items->num_items), &largest_sum);
+    limits->largest_offset[i] = magnitude;
+    float zeros = (float)queries->zeros[q];
+    limits->margins[i] =
+        (queries->code_lengths[q] * (float)span->bounds->rounding + fabsf(zeros) * (float)ROOM) *
+            (1 + (float)ROOM) -
+        zeros;
+    any |= set_limit(limits, queries, span, q, i, read_floor(&floors[q]), (double)largest_sum);
+  }
+  return any;
+}
+
+candidate candidate_of(const block_limits* limits, const coded_queries* queries,
+                       const code_span* span, int64_t q, scan_hit hit) {
+  double scale = queries->scales[q] * span->bounds->scale / (double)span->codes.inverses[hit.item];
+  double product = scale * (double)(hit.sum - queries->zeros[q]);
+  double shift = queries->shifts[q], offset = 0, room = 0;
+  if (limits->has_offsets) {
+    offset = (double)limits->offsets[hit.query * limits->offsets_stride + hit.item];
+    room = ROOM * (double)limits->largest_offset[hit.query];
+  }
+  double margin = scale * (double)queries->code_lengths[q] * span->bounds->rounding +
+                  queries->errors[q] * span->bounds->norm + room +
+                  queries->slack * (fabs(product) + fabs(shift));
+  return (candidate){
+      .estimate = product + shift + offset,
+      .margin = (float)(margin * (1 + ROOM)) + FLT_MIN,
+      .position = (uint32_t)(span->first + hit.item),
+  };
+}

@@ -1,0 +1,84 @@
+// Linear probing over 32-bit positions. A table is given with any number of slots above the number
+// of items; erasing shifts back, so there are no tombstones.
+#include <string.h>
+
+#include "store.h"
+
+enum { FIND_AT_ONCE = 32 };
+
+static const uint32_t EMPTY_SLOT = UINT32_MAX;
+
+// Where the search for an id starts: its hash (Stafford's mix 13) scaled to the number of slots.
+static int64_t home_of(int64_t id, int64_t num_slots) {
+  uint64_t hash = (uint64_t)id;
+  hash = (hash ^ (hash >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  hash = (hash ^ (hash >> 27)) * UINT64_C(0x94d049bb133111eb);
+  hash ^= hash >> 31;
+  return (int64_t)(((hash >> 32) * (uint64_t)num_slots) >> 32);
+}
+
+static int64_t next_slot(int64_t slot, int64_t num_slots) {
+  return slot + 1 < num_slots ? slot + 1 : 0;
+}
+
+void table_insert(const item_store* items, const id_table* table, int64_t position) {
+  int64_t slot = home_of(id_at(items, position), table->num_slots);
+  while (table->slots[slot] != EMPTY_SLOT) slot = next_slot(slot, table->num_slots);
+  table->slots[slot] = (uint32_t)position;
+}
+
+// Moves back whatever would no longer be found behind the hole.
+static void close_hole(const item_store* items, uint32_t* slots, int64_t num_slots, int64_t hole) {
+  int64_t slot = next_slot(hole, num_slots);
+  for (; slots[slot] != EMPTY_SLOT; slot = next_slot(slot, num_slots)) {
+    int64_t home = home_of(id_at(items, slots[slot]), num_slots);
+    int64_t from_home = (slot - home + num_slots) % num_slots;
+    int64_t from_hole = (slot - hole + num_slots) % num_slots;
+    if (from_home < from_hole) continue;
+    slots[hole] = slots[slot];
+    hole = slot;
+  }
+  slots[hole] = EMPTY_SLOT;
+}
+
+// The slot that holds `position`.
+static int64_t slot_of(const item_store* items, const id_table* table, int64_t position) {
+  int64_t slot = home_of(id_at(items, position), table->num_slots);
+  while (table->slots[slot] != (uint32_t)position) slot = next_slot(slot, table->num_slots);
+  return slot;
+}
+
+void table_move(const item_store* items, const id_table* table, int64_t from, int64_t to) {
+  table->slots[slot_of(items, table, from)] = (uint32_t)to;
+}
+
+void table_erase(const item_store* items, const id_table* table, int64_t position) {
+  close_hole(items, table->slots, table->num_slots, slot_of(items, table, position));
+}
+
+static int64_t find_from(const item_store* items, const id_table* table, int64_t slot, int64_t id) {
+  for (; table->slots[slot] != EMPTY_SLOT; slot = next_slot(slot, table->num_slots))
+    if (id_at(items, table->slots[slot]) == id) return table->slots[slot];
+  return -1;
+}
+
+// Slots, and then the ids that they point to, are fetched together for some ids at a time: each is
+// a cache miss of its own in a large index.
+void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,
+                int64_t* positions) {
+  for (int64_t first = 0; first < count; first += FIND_AT_ONCE) {
+    int64_t homes[FIND_AT_ONCE];
+    int64_t num = count - first < FIND_AT_ONCE ? count - first : FIND_AT_ONCE;
+    for (int64_t i = 0; i < num; i++) {
+      homes[i] = home_of(ids[first + i], table->num_slots);
+      __builtin_prefetch(&table->slots[homes[i]]);
+    }
+    for (int64_t i = 0; i < num; i++) {
+      uint32_t position = table->slots[homes[i]];
+      if (position != EMPTY_SLOT)
+        __builtin_prefetch(&chunk_of(items, position)->ids[place_in_chunk(items, position)]);
+    }
+    for (int64_t i = 0; i < num; i++)
+      positions[first + i] = find_from(items, table, homes[i], ids[first + i]);
+  }
+}

@@ -1,0 +1,42 @@
+// What one search is about, and its three ways of scoring.
+#ifndef SHORTLIST_SEARCH_H
+#define SHORTLIST_SEARCH_H
+
+#include "filter.h"
+#include "queries.h"
+#include "select.h"
+
+typedef struct {
+  const simd_set* simd;
+  const item_store* items;
+  const filter_set* filters;
+  const bias_rows* bias;
+  int64_t k;
+  int64_t num_threads;
+  float* scores;  // num_queries rows of k
+  int64_t* ids;
+  search_counts* counts;
+} search_call;
+
+// The float64 score of one item, bias included.
+double exact_score(const search_call* call, const coded_queries* queries, int64_t first_query,
+                   int64_t q, int64_t position);
+
+// Whether the query's filters let the item through.
+int is_allowed(const search_call* call, int64_t query, int64_t position);
+
+void write_best(const search_call* call, int64_t query, best_list* best);
+
+// scan.c: searches queries first_query to first_query + queries->count - 1 through their codes, and
+// sets is_open for those whose bounds were too loose, which it leaves unanswered.
+int scan_codes(const search_call* call, const coded_queries* queries, int64_t first_query,
+               uint8_t* is_open);
+
+// The most candidates that a thread of scan_codes holds for one query.
+int64_t candidate_capacity(int64_t k, int64_t num_threads);
+
+// exhaustive.c: scores every allowed item for the queries that have is_open set.
+int score_all(const search_call* call, const coded_queries* queries, int64_t first_query,
+              const uint8_t* is_open);
+
+#endif
