@@ -90,3 +90,10 @@ class Items(Protocol):
 
     def vectors_ND(self) -> Float32:
         """The vectors in the order of their positions."""
+
+
+def joined(answers: list[tuple[Float32, Int64]]) -> tuple[Int64, Float32, Int64]:
+    """Lists of scores and ids one behind the other, and where each begins: indptr (Q + 1), scores (R), ids (R)."""
+    indptr = np.cumsum([0, *(ids.size for _, ids in answers)]).astype(np.int64)
+    scores = np.concatenate([np.empty(0, np.float32), *(scores for scores, _ in answers)])
+    return indptr, scores, np.concatenate([np.empty(0, np.int64), *(ids for _, ids in answers)])

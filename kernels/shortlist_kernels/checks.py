@@ -6,7 +6,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from shortlist_kernels.arrays import AnyArray, Csr, Float32, History, Int32, Int64
+from shortlist_kernels.arrays import AnyArray, Csr, Float32, Float64, History, Int32, Int64
 
 INT32_LIMIT = 2**31 - 1
 FLOAT32_LIMIT = float(np.finfo(np.float32).max)
@@ -73,6 +73,16 @@ def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
         raise ValueError(f"{name} must be float32 of shape ({wanted}), got {array.dtype} of shape {array.shape}")
     finite(name, array)
     return np.ascontiguousarray(array)
+
+
+def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
+    """`value`, one number or one per query, as contiguous float64 (Q,); infinite ones are taken."""
+    array = as_array(name, value)
+    if array.dtype.kind not in "iuf" or array.shape not in ((), (num_queries,)):
+        raise ValueError(f"{name} must be a number or {num_queries} numbers, got {array.dtype} of shape {array.shape}")
+    numbers = np.ascontiguousarray(np.broadcast_to(array, (num_queries,)), dtype=np.float64)
+    _refuse_first(name, "not be NaN", numbers, np.isnan(numbers))
+    return numbers
 
 
 def finite(name: str, array: AnyArray) -> None:

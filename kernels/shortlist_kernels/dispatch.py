@@ -47,6 +47,17 @@ class Backend(Protocol):
     ) -> tuple[Float32, Int64, SearchCounts]:
         """The k best items of each query."""
 
+    def search_range(
+        self,
+        items: ItemStore,
+        queries_QD: Float32,
+        least_Q: Float64,
+        filters: Filters,
+        bias_RN: Float32 | None,
+        num_threads: int,
+    ) -> tuple[Int64, Float32, Int64]:
+        """The items of each query that reach its least score."""
+
     def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
         """Positions of the k largest of each row."""
 

@@ -92,13 +92,36 @@ class VectorIndex:
         """
         queries_QD = checks.float32s("queries", queries, ("Q", self.dim))
         k = checks.whole_number("k", k, minimum=0)
-        threads = _cpu.available_cores() if num_threads is None else checks.whole_number("num_threads", num_threads, 1)
+        threads = _threads(num_threads)
         with self._lock.reading():
             rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._store.find)
-            bias_RN = None if bias is None else _bias_rows(bias, len(queries_QD), self._store.count)
+            bias_RN = _bias_rows(bias, len(queries_QD), self._store.count)
             scores_QK, ids_QK, counts = dispatch.active().search(self._store, queries_QD, k, rules, bias_RN, threads)
         self._counts = self._counts.plus(counts)
         return scores_QK, ids_QK
+
+    def search_range(
+        self,
+        queries: Any,
+        min_score: Any,
+        exclude: Any = None,
+        allow: Any = None,
+        mask: Any = None,
+        bias: Any = None,
+        num_threads: int | None = None,
+    ) -> tuple[Int64, Float32, Int64]:
+        """All items of each query whose float64 score is at least `min_score`, one number or one per query (Q,).
+
+        Returns indptr int64 (Q + 1), scores float32 (R) and ids int64 (R): those of query q lie from indptr[q] to
+        indptr[q + 1], best first, equal scores by id. The other arguments are those of `search`; the bias counts.
+        """
+        queries_QD = checks.float32s("queries", queries, ("Q", self.dim))
+        least_Q = checks.numbers_per_query("min_score", min_score, len(queries_QD))
+        threads = _threads(num_threads)
+        with self._lock.reading():
+            rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._store.find)
+            bias_RN = _bias_rows(bias, len(queries_QD), self._store.count)
+            return dispatch.active().search_range(self._store, queries_QD, least_Q, rules, bias_RN, threads)
 
     def score(self, queries: Any, ids: Any) -> Float32:
         """The score, float32 (Q, M), that `search` gives `ids` int64 (Q, M) without bias; -inf where the id is -1."""
@@ -166,7 +189,13 @@ def _distinct_ids(ids: Any) -> Int64:
     return ids_n
 
 
-def _bias_rows(bias: Any, num_queries: int, num_items: int) -> Float32:
+def _threads(num_threads: int | None) -> int:
+    return _cpu.available_cores() if num_threads is None else checks.whole_number("num_threads", num_threads, 1)
+
+
+def _bias_rows(bias: Any, num_queries: int, num_items: int) -> Float32 | None:
+    if bias is None:
+        return None
     array: AnyArray = checks.as_array("bias", bias)
     if array.ndim == 2:
         return checks.float32s("bias", array, (num_queries, num_items))

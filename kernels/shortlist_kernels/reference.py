@@ -19,6 +19,7 @@ from shortlist_kernels.arrays import (
     Items,
     RowStatistics,
     SearchCounts,
+    joined,
 )
 
 name = "reference"
@@ -109,6 +110,22 @@ def search(
         ids_QK[query, : best.size] = ids_N[best]
     counts = SearchCounts(len(queries_QD), num_exhaustive=len(queries_QD))
     return scores_QK, ids_QK, counts
+
+
+def search_range(
+    items: Items, queries_QD: Float32, least_Q: Float64, filters: Filters, bias_RN: Float32 | None, num_threads: int
+) -> tuple[Int64, Float32, Int64]:
+    """The allowed items of each query with (float64 score + bias) >= its least score, in the order of `search`."""
+    answers = []
+    vectors_ND, ids_N = items.vectors_ND(), items.ids_N()
+    for query, query_D in enumerate(queries_QD):
+        scores_N = similarity(items.metric, query_D, vectors_ND)
+        if bias_RN is not None:
+            scores_N = scores_N + bias_RN[query if len(bias_RN) > 1 else 0]
+        positions = np.flatnonzero(allowed(filters, query, ids_N.size) & (scores_N >= least_Q[query]))
+        found = positions[np.lexsort((ids_N[positions], -scores_N[positions]))]
+        answers.append((to_float32(scores_N[found]), ids_N[found]))
+    return joined(answers)
 
 
 def allowed(filters: Filters, query: int, num_items: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from shortlist_kernels.arrays import Bits, Float32, Float64, Int32, Int64
 from shortlist_kernels.store import ItemStore
 
@@ -23,6 +25,20 @@ def search(
     scores: Float32,
     found: Int64,
 ) -> tuple[int, int]: ...
+def search_range(
+    simd: int,
+    store: ItemStore,
+    queries: Float32,
+    least_scores: Float64,
+    mask: Bits | None,
+    allow_indptr: Int64 | None,
+    allow: Int64 | None,
+    exclude_indptr: Int64 | None,
+    exclude: Int64 | None,
+    bias: Float32 | None,
+    num_threads: int,
+    empty: Callable[[int], tuple[Float32, Int64]],
+) -> list[tuple[Float32, Int64]]: ...
 def topk_float32(scores: Float32, positions: Int64) -> None: ...
 def topk_float64(scores: Float64, positions: Int64) -> None: ...
 def similar_rows(

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py)."""
 
+from libc.stdlib cimport calloc, free
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
@@ -32,8 +33,14 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct bias_rows:
         const float *values
         int64_t num_rows
+    ctypedef struct scored:
+        double score
+        int64_t id
+    ctypedef struct range_list:
+        scored *entries
+        int64_t count
     ctypedef struct search_counts:
-        int64_t num_scanned, num_rescored, num_exhaustive
+        int64_t num_rescored, num_exhaustive
     ctypedef struct position_lists:
         const int64_t *indptr
         const int64_t *positions
@@ -61,6 +68,8 @@ cdef extern from "kernels.h" nogil:
     int c_score "score"(const simd_set *, const item_store *, const float *, int64_t, const int64_t *, int64_t, float *)
     int c_search "search"(const simd_set *, const item_store *, const float *, int64_t, int64_t, const filter_set *,
                           const bias_rows *, int64_t, float *, int64_t *, search_counts *)
+    int c_search_range "search_range"(const simd_set *, const item_store *, const float *, int64_t, const double *,
+                                      const filter_set *, const bias_rows *, int64_t, range_list *)
     int c_topk_float32 "topk_float32"(const float *, int64_t, int64_t, int64_t, int64_t *)
     int c_topk_float64 "topk_float64"(const double *, int64_t, int64_t, int64_t, int64_t *)
     int c_similar_rows "similar_rows"(const csr_matrix *, const csr_matrix *, int64_t, double, int64_t *, int32_t *,
@@ -201,6 +210,44 @@ def search(int simd, store, const float[:, ::1] queries not None, const uint8_t[
                           num_threads, &scores[0, 0], &found[0, 0], &counts)
     _check(result)
     return counts.num_rescored, counts.num_exhaustive
+
+
+cdef _fill(const range_list *found, float[::1] scores, int64_t[::1] ids):
+    cdef int64_t i
+    for i in range(found.count):
+        scores[i] = <float>found.entries[i].score
+        ids[i] = found.entries[i].id
+
+
+def search_range(int simd, store, const float[:, ::1] queries not None, const double[::1] least_scores not None,
+                 const uint8_t[:, ::1] mask, const int64_t[::1] allow_indptr, const int64_t[::1] allow,
+                 const int64_t[::1] exclude_indptr, const int64_t[::1] exclude, const float[:, ::1] bias,
+                 int64_t num_threads, empty):
+    """For each query an array of scores and one of ids, which `empty(count)` makes."""
+    cdef item_store items = _items(store)
+    cdef filter_set filters = _filter_set(
+        mask, _position_lists(allow_indptr, allow), _position_lists(exclude_indptr, exclude))
+    cdef bias_rows added = bias_rows(NULL, 0)
+    cdef int64_t num_queries = queries.shape[0], q
+    cdef int result
+    cdef range_list *found = <range_list *>calloc(num_queries + 1, sizeof(range_list))
+    if not found:
+        raise MemoryError("kernels: out of memory")
+    if bias is not None:
+        added = bias_rows(&bias[0, 0], bias.shape[0])
+    try:
+        with nogil:
+            result = c_search_range(_simd(simd), &items, &queries[0, 0], num_queries, &least_scores[0], &filters,
+                                    &added, num_threads, found)
+        _check(result)
+        answers = [empty(found[q].count) for q in range(num_queries)]
+        for q, (scores, ids) in enumerate(answers):
+            _fill(&found[q], scores, ids)
+        return answers
+    finally:
+        for q in range(num_queries):
+            free(found[q].entries)
+        free(found)
 
 
 def topk_float32(const float[:, ::1] scores not None, int64_t[:, ::1] positions not None):

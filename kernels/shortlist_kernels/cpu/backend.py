@@ -14,6 +14,7 @@ from shortlist_kernels.arrays import (
     Int64,
     PositionLists,
     SearchCounts,
+    joined,
 )
 from shortlist_kernels.cpu import _cpu
 from shortlist_kernels.store import ItemStore
@@ -66,6 +67,30 @@ class CpuBackend:
             ids_QK,
         )
         return scores_QK, ids_QK, SearchCounts(num_queries, (num_queries - exhaustive) * k, rescored, exhaustive)
+
+    def search_range(
+        self,
+        items: ItemStore,
+        queries_QD: Float32,
+        least_Q: Float64,
+        filters: Filters,
+        bias_RN: Float32 | None,
+        num_threads: int,
+    ) -> tuple[Int64, Float32, Int64]:
+        """See `reference.search_range`."""
+        answers = _cpu.search_range(
+            self._simd,
+            items,
+            queries_QD,
+            least_Q,
+            filters.mask_bits,
+            *_lists(filters.allow),
+            *_lists(filters.exclude),
+            bias_RN,
+            num_threads,
+            lambda count: (np.empty(count, np.float32), np.empty(count, np.int64)),
+        )
+        return joined(answers)
 
     def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
         """See `reference.topk`."""

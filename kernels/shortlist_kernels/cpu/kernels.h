@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "select.h"
 #include "simd/simd.h"
 
 enum { OUT_OF_MEMORY = -1, BAD_ROW = -2 };
@@ -97,6 +98,16 @@ void table_insert(const item_store* items, const id_table* table, int64_t positi
 int search(const simd_set* simd, const item_store* items, const float* queries, int64_t num_queries,
            int64_t k, const filter_set* filters, const bias_rows* bias, int64_t num_threads,
            float* scores, int64_t* ids, search_counts* counts);
+
+// range.c: lists in order, to be freed by the caller, whatever this returns.
+typedef struct {
+  scored* entries;
+  int64_t count;
+} range_list;
+
+int search_range(const simd_set* simd, const item_store* items, const float* queries,
+                 int64_t num_queries, const double* least_scores, const filter_set* filters,
+                 const bias_rows* bias, int64_t num_threads, range_list* found);
 
 // topk.c
 int topk_float32(const float* scores, int64_t num_rows, int64_t num_columns, int64_t k,
