@@ -1,0 +1,504 @@
+"""Changes of an index, among searches on other threads: every search sees a state that was there.
+
+`test_a_million_changes...` makes SHORTLIST_UPDATE_CALLS calls (a smaller number if that is not set).
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shortlist_kernels import VectorIndex, dispatch
+from shortlist_kernels.arrays import METRICS, Float32, Int64
+from tests.kernels.search_cases import (
+    COMPILED,
+    KINDS,
+    Found,
+    assert_same,
+    queries_for,
+    true_best,
+    true_scores,
+    vectors_of,
+)
+
+KERNELS = Path(__file__).parents[2] / "kernels"
+NUM_CALLS = int(os.environ.get("SHORTLIST_UPDATE_CALLS", "50000"))
+
+
+class Model:
+    """A dictionary of vectors that goes through the same changes as an index."""
+
+    def __init__(self, dim: int, metric: str) -> None:
+        self.dim, self.metric = dim, metric
+        self.held: dict[int, Float32] = {}
+
+    def change(self, index: VectorIndex, change: str, ids_n: Int64, vectors_nD: Float32) -> None:
+        """Changes both; `ids_n` are fit for the change."""
+        if change == "remove":
+            index.remove(ids_n)
+            for item in ids_n.tolist():
+                del self.held[item]
+        else:
+            getattr(index, change)(ids_n, vectors_nD)
+            self.held |= dict(zip(ids_n.tolist(), vectors_nD, strict=True))
+
+    def fit(self, change: str, ids_n: Int64) -> Int64:
+        """Those of `ids_n` that an add would find new, and other changes known."""
+        return ids_n[np.array([(item in self.held) == (change != "add") for item in ids_n.tolist()], np.bool_)]
+
+    def check(self, index: VectorIndex, queries_QD: Float32, k: int) -> None:
+        """Size, ids, vectors, searches on every instruction set, and how mask and bias align with `index.ids`."""
+        ids_N = index.ids
+        assert len(index) == ids_N.size == len(self.held)
+        assert set(ids_N.tolist()) == self.held.keys()
+        vectors_ND = np.array([self.held[item] for item in ids_N.tolist()], np.float32).reshape(-1, self.dim)
+        assert_same((index.vectors(ids_N),), (vectors_ND,))
+        mask_N, bias_N = ids_N % 3 != 0, (ids_N % 7).astype(np.float32)
+        scores_QN = true_scores(self.metric, queries_QD, vectors_ND)
+        allowed_QN = np.tile(mask_N, (len(queries_QD), 1))
+        for isa in COMPILED:
+            with dispatch.using(isa):
+                assert_same(index.search(queries_QD, k), true_best(scores_QN, ids_N, k), isa)
+                found = index.search(queries_QD, k, mask=mask_N, bias=bias_N, num_threads=2)
+                assert_same(found, true_best(scores_QN + bias_N, ids_N, k, allowed_QN), isa, "mask and bias")
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "update", "remove"]),
+        st.sampled_from(list(KINDS)),
+        st.sampled_from([1, 1, 2, 17, 256, 700]),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(metric=st.sampled_from(METRICS), dim=st.integers(1, 40), seed=st.integers(0, 2**32), changes=CHANGES)
+def test_any_sequence_of_changes_is_searched_exactly(
+    metric: str, dim: int, seed: int, changes: list[tuple[str, str, int]]
+) -> None:
+    """Items of all magnitudes come, change and go, so bounds and codes of what is near them have to follow."""
+    random, index, model = np.random.default_rng(seed), VectorIndex(dim, metric), Model(dim, metric)
+    for change, kind, count in changes:
+        ids_n = model.fit(change, random.choice(900, count, replace=False))
+        model.change(index, change, ids_n, vectors_of(kind, random, ids_n.size, dim))
+        held = np.array(list(model.held.values()), np.float32).reshape(-1, dim)
+        model.check(index, queries_for(kind, random, held, 3), k=int(random.choice([1, 10, 100, 1000])))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_item_at_a_time_may_come_change_and_go(metric: str) -> None:
+    random, index, model = np.random.default_rng(3), VectorIndex(7, metric), Model(7, metric)
+    for turn in range(1500):
+        change = str(random.choice(["add", "update", "remove"], p=[0.5, 0.3, 0.2]))
+        ids_n = model.fit(change, random.integers(700, size=1))
+        model.change(index, change, ids_n, vectors_of("magnitudes of all sorts", random, ids_n.size, 7))
+        if turn % 50 == 0:
+            model.check(index, random.standard_normal((2, 7), np.float32), k=40)
+    model.change(index, "remove", index.ids, np.empty((0, 7), np.float32))
+    model.check(index, random.standard_normal((2, 7), np.float32), k=3)
+    model.change(index, "add", np.arange(40), random.standard_normal((40, 7), np.float32))
+    model.check(index, random.standard_normal((2, 7), np.float32), k=3)
+
+
+# --- changes and searches at the same time -------------------------------------------------------------------------
+#
+# Every value of a vector is its stamp, version * NUM_IDS + id, so that a search with the queries below tells which
+# version of which items it saw, and whether a vector was whole: its first value, and the exact sum of all.
+
+NUM_IDS = 1024
+DIM = 32
+QUERIES = np.array([[1] + [0] * (DIM - 1), [1] * DIM], np.float32)
+
+
+def stamped(stamps_n: Int64) -> Float32:
+    """float32 (n, DIM)."""
+    return np.repeat(stamps_n.astype(np.float32), DIM).reshape(-1, DIM)
+
+
+def stamps_seen(found: Found) -> Int64:
+    """The stamps, largest first, that a search with `QUERIES` saw; each belongs to its id and is of a whole vector."""
+    (first_K, sum_K), (ids_K, same_ids_K) = found
+    count = int((ids_K >= 0).sum())
+    stamps_n: Int64 = first_K[:count].astype(np.int64)
+    assert (sum_K[:count] == DIM * first_K[:count]).all(), "half a vector"
+    assert (ids_K == same_ids_K).all(), "two states in one search"
+    assert (ids_K[:count] == stamps_n % NUM_IDS).all(), "the vector of another item"
+    assert (first_K[count:] == -np.inf).all()
+    assert (ids_K[count:] == -1).all()
+    return stamps_n
+
+
+class Writer:
+    """Changes items that nobody else changes, so that it knows at any time what a search for them must find."""
+
+    def __init__(self, index: VectorIndex, ids_n: Int64, seed: int) -> None:
+        self.index, self.ids_n, self.random = index, ids_n, np.random.default_rng(seed)
+        self.stamps = np.zeros(NUM_IDS, np.int64)  # by id; 0 where the index has no such item
+        self.versions = np.zeros(NUM_IDS, np.int64)
+
+    def work(self, num_calls: int) -> None:
+        """Calls at random: mostly about one item, some about a few, few about all."""
+        for _ in range(num_calls):
+            kind = self.random.random()
+            if kind < 0.2:
+                self.search()
+                continue
+            count = 1 if kind < 0.85 else int(self.random.integers(2, 9)) if kind < 0.98 else self.ids_n.size
+            ids_n = self.ids_n[self.random.integers(self.ids_n.size - count + 1) :][:count]
+            self.change(ids_n)
+
+    def change(self, ids_n: Int64) -> None:
+        """Adds the items if the first is not there; else updates or removes those that are."""
+        there = self.stamps[ids_n] > 0
+        if not there[0]:
+            ids_n = ids_n[~there]
+            self.put(self.index.add, ids_n)
+        elif self.random.random() < 0.7:
+            self.put(self.index.update, ids_n[there])
+        else:
+            self.index.remove(ids_n[there])
+            self.stamps[ids_n[there]] = 0
+
+    def put(self, method: Callable[[Int64, Float32], None], ids_n: Int64) -> None:
+        """Adds or updates with the next version of each."""
+        self.versions[ids_n] += 1
+        stamps_n = self.versions[ids_n] * NUM_IDS + ids_n
+        assert (stamps_n < 2**24).all(), "float32 holds no larger stamps"
+        method(ids_n, stamped(stamps_n))
+        self.stamps[ids_n] = stamps_n
+
+    def search(self) -> None:
+        """What this writer did is what a search for its items finds, whatever others do meanwhile."""
+        seen = stamps_seen(self.index.search(QUERIES, self.ids_n.size + 1, allow=self.ids_n))
+        expected = np.sort(self.stamps[self.stamps > 0])[::-1]
+        assert np.array_equal(seen, expected), (seen, expected)
+
+
+class BulkWriter(Writer):
+    """Changes all its items in each call, so that any search finds all of them in one version, or none."""
+
+    def work(self, num_calls: int) -> None:
+        """Changes, and searches of the whole index, which must not lose or double or turn back an item."""
+        newest = np.zeros(NUM_IDS, np.int64)
+        for turn in range(num_calls):
+            if turn % 8 == 0:
+                self.change(self.ids_n)
+                continue
+            seen = stamps_seen(self.index.search(QUERIES, NUM_IDS, num_threads=1 + turn % 3))
+            ids_n = seen % NUM_IDS
+            assert np.unique(ids_n).size == ids_n.size, "an item twice"
+            assert (seen >= newest[ids_n]).all(), "an older version than seen before"
+            newest[ids_n] = seen
+            own = seen[np.isin(ids_n, self.ids_n)]
+            assert own.size in (0, self.ids_n.size), "part of a change"
+            assert np.unique(own // NUM_IDS).size <= 1, "part of an update"
+            assert np.array_equal(np.sort(own), np.sort(self.stamps[self.stamps > 0]))
+
+
+@contextmanager
+def quick_switches() -> Iterator[None]:
+    """Lets threads take turns in the midst of a call."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(2e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("metric", ["inner_product"])
+def test_a_million_changes_and_searches_from_several_threads_agree_with_a_model(metric: str) -> None:
+    index = VectorIndex(DIM, metric)
+    parts = np.split(np.arange(NUM_IDS), [150, 300, 450, 750])
+    writers = [Writer(index, part, seed) for seed, part in enumerate(parts[:3])]
+    writers.append(BulkWriter(index, parts[3], seed=3))
+    index.add(parts[4], stamped(parts[4]))  # never touched, but moved about by what others remove
+    rounds, shares = 20, (0.3, 0.3, 0.3, 0.1)
+    with quick_switches(), ThreadPoolExecutor(len(writers)) as threads:
+        for _ in range(rounds):
+            calls = [int(NUM_CALLS * share / rounds) for share in shares]
+            list(threads.map(lambda writer, count: writer.work(count), writers, calls))
+            stamps = np.concatenate([parts[4], *(writer.stamps[writer.stamps > 0] for writer in writers)])
+            assert np.array_equal(stamps_seen(index.search(QUERIES, NUM_IDS + 3)), np.sort(stamps)[::-1])
+            ids_N = index.ids
+            assert np.array_equal(np.sort(ids_N), np.sort(stamps % NUM_IDS))
+            by_id = dict(zip((stamps % NUM_IDS).tolist(), stamps.tolist(), strict=True))
+            assert_same((index.vectors(ids_N),), (stamped(np.array([by_id[item] for item in ids_N.tolist()])),))
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+def test_a_search_in_flight_sees_one_state_of_many_items(isa: str) -> None:
+    """So many items that a search takes far longer than the writers' next changes."""
+    num_items, dim = 30_000, 16
+    index = VectorIndex(dim)
+    moved, steady = np.arange(num_items), np.arange(num_items, 2 * num_items)
+    index.add(moved, np.ones((num_items, dim), np.float32))
+    index.add(steady, np.full((num_items, dim), 0.5, np.float32))
+    done = threading.Event()
+
+    def write() -> None:
+        try:
+            for version in range(2, 14):
+                index.update(moved, np.full((num_items, dim), version, np.float32))
+                index.remove(moved[version::2])
+                index.add(moved[version::2], np.full((moved[version::2].size, dim), version, np.float32))
+        finally:
+            done.set()
+
+    with dispatch.using(isa), ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        latest = 0.0
+        while not done.is_set():
+            scores, ids = index.search(np.ones((1, dim), np.float32), 2 * num_items, num_threads=2)
+            values = scores[0, ids[0] >= 0] / dim
+            assert np.unique(ids[0, ids[0] >= 0]).size == values.size, "an item twice"
+            assert np.count_nonzero(values == 0.5) == num_items, "an item that nobody changed was lost"
+            versions = np.unique(values[values != 0.5])
+            assert versions.size == 1, "half an update"
+            assert versions[0] >= latest, "an older state after a newer one"
+            latest = float(versions[0])
+        writing.result()
+    assert len(index) == 2 * num_items
+
+
+def test_a_save_among_changes_holds_a_state_that_was_there(tmp_path: Path) -> None:
+    index = VectorIndex(DIM)
+    writer = BulkWriter(index, np.arange(600), seed=1)
+    writer.put(index.add, writer.ids_n)
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            writer.put(index.update, writer.ids_n)
+            index.remove(writer.ids_n[100:])
+            writer.put(index.add, writer.ids_n[100:])
+
+    with quick_switches(), ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        try:
+            for _ in range(25):
+                index.save(tmp_path / "items")
+                seen = stamps_seen(VectorIndex.load(tmp_path / "items").search(QUERIES, 600))
+                kept = seen[seen % NUM_IDS < 100] // NUM_IDS
+                others = seen[seen % NUM_IDS >= 100] // NUM_IDS
+                assert kept.size == 100
+                assert others.size in (0, 500)
+                assert np.unique(kept).size == 1
+                assert set(others) <= {2 * kept[0] - 2, 2 * kept[0] - 1}
+                assert np.unique(others).size <= 1
+        finally:
+            done.set()
+        writing.result()
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_index_goes_through_files_between_rounds_of_changes(tmp_path: Path, metric: str) -> None:
+    random, index, model = np.random.default_rng(5), VectorIndex(9, metric), Model(9, metric)
+    kinds = ["normal", "huge", "denormals", "half steps", "mostly zero rows", "normal"]
+    for turn, kind in enumerate(kinds):
+        for change, count in (("add", 400), ("update", 90), ("remove", 150), ("add", 1), ("remove", 1)):
+            ids_n = model.fit(change, random.choice(1500, count, replace=False))
+            model.change(index, change, ids_n, vectors_of(kind, random, ids_n.size, 9))
+        order = index.ids.tolist()
+        index.save(tmp_path / str(turn))
+        index = VectorIndex.load(tmp_path / str(turn))
+        assert index.ids.tolist() == order
+        model.check(index, queries_for(kind, random, index.vectors(index.ids), 4), k=50)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_changes_of_a_loaded_index_touch_neither_its_file_nor_its_twin(tmp_path: Path, metric: str) -> None:
+    random, path = np.random.default_rng(6), tmp_path / "items"
+    index, model, twin_model = VectorIndex(5, metric), Model(5, metric), Model(5, metric)
+    model.change(index, "add", random.permutation(1000), vectors_of("normal", random, 1000, 5))
+    twin_model.held = dict(model.held)
+    index.save(path)
+    content, queries_QD = path.read_bytes(), random.standard_normal((3, 5), np.float32)
+    loaded, twin = VectorIndex.load(path), VectorIndex.load(path)
+    for change, ids_n in (
+        ("add", np.arange(2000, 2300)),
+        ("update", np.arange(0, 1000, 3)),
+        ("remove", np.arange(0, 1000, 5)),
+        ("update", np.array([2000])),
+        ("remove", np.array([2000])),
+        ("add", np.array([0])),
+    ):
+        model.change(loaded, change, ids_n, vectors_of("huge", random, ids_n.size, 5))
+        model.check(loaded, queries_QD, k=30)
+        twin_model.check(twin, queries_QD, k=30)
+        assert path.read_bytes() == content
+    loaded.save(path)  # over the file that both have mapped
+    twin_model.check(twin, queries_QD, k=30)
+    model.check(loaded, queries_QD, k=30)
+    model.check(VectorIndex.load(path), queries_QD, k=30)
+
+
+# --- memory --------------------------------------------------------------------------------------------------------
+
+REPLACE_ALL = """
+import gc, os, sys
+import numpy as np
+from shortlist_kernels import VectorIndex
+
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+how, num_items, dim, pieces = sys.argv[1], 90_000, 128, 5
+vectors = np.random.default_rng(0).standard_normal((num_items // pieces, dim), np.float32)
+index = VectorIndex(dim, "cosine")
+empty = resident()
+for ids in np.split(np.arange(num_items), pieces):
+    index.add(ids, vectors)
+index.search(vectors[:1], 10)
+built = resident() - empty
+for turn in range(10):
+    for ids in np.split(np.random.default_rng(turn).permutation(num_items), pieces):
+        if how == "update":
+            index.update(ids, vectors)
+        else:
+            index.remove(ids)
+            index.add(ids, vectors)
+    index.search(vectors[:1], 10)
+print(built, resident() - empty, len(index))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
+@pytest.mark.parametrize("how", ["update", "remove and add"])
+def test_replacing_every_vector_ten_times_takes_no_more_memory(how: str) -> None:
+    command = [sys.executable, "-c", REPLACE_ALL, how]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    built, replaced, num_items = map(int, finished.stdout.split())
+    assert num_items == 90_000
+    assert built > num_items * 128 * 4
+    assert replaced <= 1.3 * built
+
+
+# --- calls that fail, and what callers do with their arrays --------------------------------------------------------
+
+NEW, HELD = np.arange(5000, 5600), np.arange(600)
+FINE = np.ones((600, 6), np.float32)
+
+
+def with_last(array: NDArray[Any], value: object) -> NDArray[Any]:
+    changed = array.copy()
+    changed[-1] = value
+    return changed
+
+
+BAD_CALLS: dict[str, Callable[[VectorIndex], object]] = {
+    "add: the last id twice": lambda index: index.add(with_last(NEW, NEW[0]), FINE),
+    "add: the last id is held": lambda index: index.add(with_last(NEW, 599), FINE),
+    "add: the last id is negative": lambda index: index.add(with_last(NEW, -1), FINE),
+    "add: NaN in the last row": lambda index: index.add(NEW, with_last(FINE, np.nan)),
+    "add: infinity in the last row": lambda index: index.add(NEW, with_last(FINE, -np.inf)),
+    "add: float64": lambda index: index.add(NEW, FINE.astype(np.float64)),
+    "add: float16": lambda index: index.add(NEW, FINE.astype(np.float16)),
+    "add: other byte order of floats": lambda index: index.add(NEW, FINE.astype(np.dtype(np.float32).newbyteorder())),
+    "add: a row too few": lambda index: index.add(NEW, FINE[1:]),
+    "add: a column too few": lambda index: index.add(NEW, FINE[:, 1:]),
+    "add: flat": lambda index: index.add(NEW, FINE.ravel()),
+    "add: fractional ids": lambda index: index.add(NEW + 0.5, FINE),
+    "add: ids of two axes": lambda index: index.add(NEW[:, np.newaxis], FINE),
+    "update: the last id is unknown": lambda index: index.update(with_last(HELD, 5000), FINE),
+    "update: the last id twice": lambda index: index.update(with_last(HELD, 0), FINE),
+    "update: NaN in the last row": lambda index: index.update(HELD, with_last(FINE, np.nan)),
+    "update: float64": lambda index: index.update(HELD, FINE.astype(np.float64)),
+    "update: a row too many": lambda index: index.update(HELD[1:], FINE),
+    "remove: the last id is unknown": lambda index: index.remove(with_last(HELD, 5000)),
+    "remove: the last id twice": lambda index: index.remove(with_last(HELD, 0)),
+    "remove: fractional ids": lambda index: index.remove(HELD + 0.5),
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_a_call_that_fails_changes_nothing(metric: str, name: str) -> None:
+    random, index, model = np.random.default_rng(7), VectorIndex(6, metric), Model(6, metric)
+    model.change(index, "add", random.permutation(700), vectors_of("normal", random, 700, 6))
+    ids_N, statistics = index.ids, index.statistics()
+    with pytest.raises(ValueError, match="must"):
+        BAD_CALLS[name](index)
+    assert index.ids.tolist() == ids_N.tolist()
+    assert index.statistics() == statistics
+    queries_QD = random.standard_normal((2, 6), np.float32)
+    model.check(index, queries_QD, k=20)
+    model.change(index, "add", NEW, FINE)  # it goes on working
+    model.check(index, queries_QD, k=20)
+
+
+VIEWS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "every other row": lambda array: np.repeat(array, 2, axis=0)[::2],
+    "back to front": lambda array: array[::-1].copy()[::-1],
+    "columns first": lambda array: np.asfortranarray(array),
+    "part of a wider array": lambda array: np.stack([array, array + 1], axis=-1)[..., 0],
+    "read-only": lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),
+    "not aligned": lambda array: np.frombuffer(b"\0" + array.tobytes(), array.dtype, offset=1).reshape(array.shape),
+    "one row for all": lambda array: np.broadcast_to(array[:1], array.shape),
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", VIEWS)
+def test_arrays_of_any_layout_are_taken_for_what_they_show(metric: str, name: str) -> None:
+    random, index, model = np.random.default_rng(8), VectorIndex(6, metric), Model(6, metric)
+    shown = VIEWS[name](vectors_of("normal", random, 300, 6))
+    ids_N = np.arange(300) if name == "one row for all" else VIEWS[name](random.permutation(300))
+    model.change(index, "add", ids_N, shown)
+    model.check(index, VIEWS[name](random.standard_normal((4, 6), np.float32)), k=20)
+    model.change(index, "update", ids_N[::3], shown[1::3])
+    model.change(index, "remove", ids_N[1::4], shown[:0])
+    model.check(index, random.standard_normal((2, 6), np.float32), k=300)
+
+
+def test_an_index_shares_no_memory_with_its_callers() -> None:
+    random, index, model = np.random.default_rng(9), VectorIndex(6), Model(6, "inner_product")
+    ids_N, vectors_ND = np.arange(400), vectors_of("normal", random, 400, 6)
+    model.change(index, "add", ids_N.copy(), vectors_ND.copy())
+    added = VectorIndex(6)
+    added.add(ids_N, vectors_ND)
+    queries_QD = random.standard_normal((2, 6), np.float32)
+    before = added.search(queries_QD, 400)
+    seen_ids, seen_vectors = added.ids, added.vectors(ids_N)
+    kept = seen_vectors.copy()
+    ids_N[:], vectors_ND[:] = -5, np.nan
+    model.check(added, queries_QD, k=50)
+    added.update([1, 2], np.zeros((2, 6), np.float32))
+    assert_same((seen_vectors,), (kept,))  # what was handed out does not change either
+    added.update([1, 2], kept[1:3])
+    seen_ids[:], seen_vectors[:] = 7, 0
+    first = before[0].copy(), before[1].copy()
+    added.search(-queries_QD, 400)
+    assert_same(before, first)
+    model.check(added, queries_QD, k=50)
+
+
+def test_changes_of_no_items_are_fine() -> None:
+    index = VectorIndex(3)
+    for _ in range(2):
+        index.add([], np.empty((0, 3), np.float32))
+        index.update([], np.empty((0, 3), np.float32))
+        index.remove([])
+        index.add([len(index)], np.ones((1, 3), np.float32))
+    assert index.ids.tolist() == [0, 1]
