@@ -183,6 +183,42 @@ def test_a_bias_of_any_size_counts_in_full(isa: str, metric: str, kind: str) -> 
 
 
 @pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", BIASES)
+def test_each_query_may_have_a_bias_of_its_own(isa: str, metric: str, kind: str) -> None:
+    random = np.random.default_rng(len(kind))
+    vectors_ND = vectors_of("normal", random, 1501, 20)
+    queries_QD = queries_for("normal", random, vectors_ND, 35)
+    index, scores_QN = index_of(vectors_ND, metric), true_scores(metric, queries_QD, vectors_ND)
+    bias_QN = bias_of(kind, random, scores_QN)
+    _, allowed_QN = FILTERS["mask per query"](random, np.arange(1501), scores_QN)
+    with dispatch.using(isa):
+        for k in (1, 10, 100, 1501):
+            expected = true_best(scores_QN + bias_QN, np.arange(1501), k, allowed_QN)
+            for num_threads in (1, 3):
+                found = index.search(queries_QD, k, mask=allowed_QN, bias=bias_QN, num_threads=num_threads)
+                assert_same(found, expected, k, num_threads)
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+def test_one_row_of_bias_is_of_its_query_only(isa: str) -> None:
+    index = index_of(np.zeros((40, 3), np.float32), "inner_product")
+    bias_QN = np.eye(40, dtype=np.float32)[::-1]
+    with dispatch.using(isa):
+        scores, ids = index.search(np.zeros((40, 3), np.float32), 1, bias=bias_QN)
+        assert ids.ravel().tolist() == list(range(39, -1, -1))
+        assert (scores == 1).all()
+        assert index.search(np.zeros((1, 3), np.float32), 1, bias=bias_QN[3:4])[1].tolist() == [[36]]
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (2, 4), (2,), (2, 3, 1), ()])
+def test_a_bias_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    index = index_of(np.ones((3, 2), np.float32), "inner_product")
+    with pytest.raises(ValueError, match="bias must be float32"):
+        index.search(np.ones((2, 2), np.float32), 1, bias=np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("isa", COMPILED)
 def test_searches_at_the_same_time_do_not_meet(isa: str) -> None:
     random = np.random.default_rng(2)
     vectors_ND = vectors_of("normal", random, 2500, 24)
