@@ -79,7 +79,8 @@ def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
     """`value`, one number or one per query, as contiguous float64 (Q,); infinite ones are taken."""
     array = as_array(name, value)
     if array.dtype.kind not in "iuf" or array.shape not in ((), (num_queries,)):
-        raise ValueError(f"{name} must be a number or {num_queries} numbers, got {array.dtype} of shape {array.shape}")
+        got = f"{array.dtype} of shape {array.shape}" if array.ndim else repr(value)
+        raise ValueError(f"{name} must be a number or {num_queries} numbers, got {got}")
     numbers = np.ascontiguousarray(np.broadcast_to(array, (num_queries,)), dtype=np.float64)
     _refuse_first(name, "not be NaN", numbers, np.isnan(numbers))
     return numbers

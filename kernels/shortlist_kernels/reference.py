@@ -7,6 +7,8 @@ The order of sums is part of the definition. Sums over the dimensions of a vecto
 histories, users and lists are taken one after the other in the order of their entries.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from shortlist_kernels.arrays import (
@@ -60,8 +62,8 @@ def row_statistics(metric: str, vectors_ND: Float32) -> RowStatistics:
     return RowStatistics(means_N, norms_N)
 
 
-def similarity(metric: str, query_D: Float32, vectors_ND: Float32) -> Float64:
-    """The float64 score of one query against rows.
+def similarity(metric: str, query_D: Float32, vectors_ND: Float32, statistics: RowStatistics) -> Float64:
+    """The float64 score of one query against rows with these `row_statistics`.
 
     inner_product: sum(q * x).  euclidean: 0 - sum((q - x) ** 2).  cosine: sum(q * x) / (|q| * |x|).
     pearson: the cosine of q - mean(q) and x - mean(x).  Cosine and pearson are 0 where a norm is 0.
@@ -72,10 +74,10 @@ def similarity(metric: str, query_D: Float32, vectors_ND: Float32) -> Float64:
     if metric == "euclidean":
         differences = query - vectors
         return 0.0 - lane_sum(differences * differences)
-    own, theirs = row_statistics(metric, query_D[np.newaxis]), row_statistics(metric, vectors_ND)
+    own = row_statistics(metric, query_D[np.newaxis])
     if metric == "pearson":
-        query, vectors = query - own.means_N[0], vectors - theirs.means_N[:, np.newaxis]
-    norms_N = own.norms_N[0] * theirs.norms_N
+        query, vectors = query - own.means_N[0], vectors - statistics.means_N[:, np.newaxis]
+    norms_N = own.norms_N[0] * statistics.norms_N
     return np.asarray(np.divide(lane_sum(query * vectors), norms_N, out=np.zeros(len(vectors)), where=norms_N != 0))
 
 
@@ -86,7 +88,8 @@ def score(items: Items, queries_QD: Float32, positions_QM: Int64) -> Float32:
     for query, positions in enumerate(positions_QM):
         known = positions >= 0
         rows = vectors_ND[positions[known]]
-        scores_QM[query, known] = to_float32(similarity(items.metric, queries_QD[query], rows))
+        scores = similarity(items.metric, queries_QD[query], rows, row_statistics(items.metric, rows))
+        scores_QM[query, known] = to_float32(scores)
     return scores_QM
 
 
@@ -99,11 +102,8 @@ def search(
     """
     scores_QK = np.full((len(queries_QD), k), -np.inf, np.float32)
     ids_QK = np.full((len(queries_QD), k), -1, np.int64)
-    vectors_ND, ids_N = items.vectors_ND(), items.ids_N()
-    for query, query_D in enumerate(queries_QD):
-        scores_N = similarity(items.metric, query_D, vectors_ND)
-        if bias_RN is not None:
-            scores_N = scores_N + bias_RN[query if len(bias_RN) > 1 else 0]
+    ids_N = items.ids_N()
+    for query, scores_N in enumerate(_all_scores(items, queries_QD, bias_RN)):
         positions = np.flatnonzero(allowed(filters, query, ids_N.size))
         best = positions[np.lexsort((ids_N[positions], -scores_N[positions]))[:k]]
         scores_QK[query, : best.size] = to_float32(scores_N[best])
@@ -117,15 +117,21 @@ def search_range(
 ) -> tuple[Int64, Float32, Int64]:
     """The allowed items of each query with (float64 score + bias) >= its least score, in the order of `search`."""
     answers = []
-    vectors_ND, ids_N = items.vectors_ND(), items.ids_N()
-    for query, query_D in enumerate(queries_QD):
-        scores_N = similarity(items.metric, query_D, vectors_ND)
-        if bias_RN is not None:
-            scores_N = scores_N + bias_RN[query if len(bias_RN) > 1 else 0]
+    ids_N = items.ids_N()
+    for query, scores_N in enumerate(_all_scores(items, queries_QD, bias_RN)):
         positions = np.flatnonzero(allowed(filters, query, ids_N.size) & (scores_N >= least_Q[query]))
         found = positions[np.lexsort((ids_N[positions], -scores_N[positions]))]
         answers.append((to_float32(scores_N[found]), ids_N[found]))
     return joined(answers)
+
+
+def _all_scores(items: Items, queries_QD: Float32, bias_RN: Float32 | None) -> Iterator[Float64]:
+    """For each query the float64 scores of all items, bias included."""
+    vectors_ND = items.vectors_ND()
+    statistics = row_statistics(items.metric, vectors_ND)
+    for query, query_D in enumerate(queries_QD):
+        scores_N = similarity(items.metric, query_D, vectors_ND, statistics)
+        yield scores_N if bias_RN is None else scores_N + bias_RN[query if len(bias_RN) > 1 else 0]
 
 
 def allowed(filters: Filters, query: int, num_items: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -232,6 +238,7 @@ def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) 
     lost_Q = np.zeros(len(scores_QN))
     for query, (vectors_ND, scores_N) in enumerate(zip(vectors_QND, scores_QN, strict=True)):
         diversity, keep = diversity_Q[query], 1.0 - diversity_Q[query]
+        statistics = row_statistics("cosine", vectors_ND)
         open_N = scores_N != -np.inf
         num_selected = min(k, int(open_N.sum()))
         relevance_N = keep * np.where(open_N, scores_N, 0.0)
@@ -241,7 +248,7 @@ def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) 
             chosen = int(np.argmax(values_N))
             open_N[chosen] = False
             order_QK[query, place] = chosen
-            cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND)
+            cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND, statistics)
             closest_N = cosines_N if place == 0 else np.maximum(closest_N, cosines_N)
         best = np.sort(scores_N)[::-1][:num_selected]
         lost_Q[query] = _sum_in_order(best) - _sum_in_order(scores_N[order_QK[query, :num_selected]])
