@@ -8,7 +8,8 @@ store.h         the items of an index: items.c changes them, encode.c makes thei
 search.c        exact search: scan.c goes through the codes (queries.c, bounds.c, candidates.c), exhaustive.c scores all
 vectors.c       the metrics in float64
 topk.c  similarity.c  history.c  mmr.c  the other operations
-select.c        the best k of a stream, accumulator.c: sums of sparse rows, filter.h: masks and lists, threads.c
+select.c        the best k of a stream, accumulator.c: sums of sparse rows, filter.h: masks and lists
+threads.c       runs the tasks of a call, cores.c: how many may run at once
 simd/           one file per instruction set, simd.h and scan.h: what each provides, detect.c: which are compiled in
 """
 

@@ -13,8 +13,9 @@ cdef extern from "simd/simd.h" nogil:
     const simd_set *const *simd_sets(int *count)
 
 
-cdef extern from "threads.h" nogil:
+cdef extern from "cores.h" nogil:
     int64_t c_available_cores "available_cores"()
+    int64_t c_quota_cores "quota_cores"(const char *)
 
 
 cdef extern from "kernels.h" nogil:
@@ -87,10 +88,6 @@ def simd_names():
     cdef int count
     cdef const simd_set *const *sets = simd_sets(&count)
     return [(sets[i].name.decode(), bool(sets[i].is_supported())) for i in range(count)]
-
-
-def available_cores():
-    return c_available_cores()
 
 
 cdef const simd_set *_simd(int place) noexcept nogil:
@@ -313,3 +310,13 @@ def mmr(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] 
         result = c_mmr(_simd(simd), &vectors[0, 0, 0], &scores[0, 0], vectors.shape[0], vectors.shape[1],
                        vectors.shape[2], order.shape[1], &diversity[0], &order[0, 0], &lost[0])
     _check(result)
+
+
+def available_cores():
+    """How many cores this process may use: its affinity mask and the quota of its cgroup, at least 1."""
+    return c_available_cores()
+
+
+def quota_cores(const char *root):
+    """For tests: the quota that the files under `root` set, see cores.h."""
+    return c_quota_cores(root)

@@ -1,7 +1,5 @@
 #include "threads.h"
 
-int64_t available_cores(void) { return 1; }
-
 void run_tasks(int64_t num_threads, int64_t num_tasks,
                void (*work)(void* context, int64_t thread, int64_t task), void* context) {
   (void)num_threads;

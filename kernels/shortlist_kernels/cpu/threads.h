@@ -6,9 +6,6 @@
 
 enum { MAX_THREADS = 64 };
 
-// The cores that this process may use: its affinity mask and the quota of its cgroup, at least 1.
-int64_t available_cores(void);
-
 // Calls work(context, thread, task) once for each task from 0 to num_tasks - 1, on at most
 // num_threads threads, the caller's among them, and returns when all are done. `thread` is below
 // num_threads and MAX_THREADS, and no two calls of `work` with the same `thread` overlap. Threads
