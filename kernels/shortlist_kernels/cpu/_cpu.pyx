@@ -18,6 +18,10 @@ cdef extern from "cores.h" nogil:
     int64_t c_quota_cores "quota_cores"(const char *)
 
 
+cdef extern from "threads.h" nogil:
+    void c_run_tasks "run_tasks"(int64_t, int64_t, void (*)(void *, int64_t, int64_t) noexcept nogil, void *)
+
+
 cdef extern from "kernels.h" nogil:
     cdef int OUT_OF_MEMORY, BAD_ROW
     ctypedef enum metric_kind:
@@ -320,3 +324,28 @@ def available_cores():
 def quota_cores(const char *root):
     """For tests: the quota that the files under `root` set, see cores.h."""
     return c_quota_cores(root)
+
+
+ctypedef struct tally:
+    volatile int64_t *runs_T
+    volatile int64_t *steps_P
+    int64_t num_steps
+
+
+cdef void _count(void *context, int64_t thread, int64_t task) noexcept nogil:
+    cdef tally *counts = <tally *>context
+    cdef int64_t step
+    counts.runs_T[task] += 1
+    for step in range(counts.num_steps):
+        counts.steps_P[thread] += 1
+
+
+def count_tasks(int64_t num_threads, int64_t num_steps, int64_t[::1] runs_T not None, int64_t[::1] steps_P not None):
+    """For tests: a call of the pool whose tasks count themselves, and their steps by thread.
+
+    Steps are lost where two tasks run under the same number of thread at once.
+    """
+    cdef tally counts = tally(&runs_T[0], &steps_P[0], num_steps)
+    cdef int64_t num_tasks = runs_T.shape[0]
+    with nogil:
+        c_run_tasks(num_threads, num_tasks, _count, &counts)
