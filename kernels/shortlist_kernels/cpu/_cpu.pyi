@@ -1,4 +1,8 @@
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shortlist_kernels.arrays import Bits, Float32, Float64, Int32, Int64
 from shortlist_kernels.store import ItemStore
@@ -82,3 +86,16 @@ def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order:
 def available_cores() -> int: ...
 def quota_cores(root: bytes) -> int: ...
 def count_tasks(num_threads: int, num_steps: int, runs_T: Int64, steps_P: Int64) -> None: ...
+def max_query_code(simd: int) -> int: ...
+def scan(
+    simd: int,
+    codes: NDArray[np.uint8],
+    num_quads: int,
+    inverses: Float32,
+    query_codes: NDArray[np.int8],
+    limits: Float32,
+    units: Float32,
+    margins: Float32,
+    offsets: Float32 | None,
+    hits: NDArray[Any],
+) -> int: ...

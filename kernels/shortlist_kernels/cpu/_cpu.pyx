@@ -2,13 +2,34 @@
 """Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py)."""
 
 from libc.stdlib cimport calloc, free
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "simd/scan.h" nogil:
+    cdef int STRIP, GROUP
+    ctypedef struct code_strip:
+        const uint8_t *codes
+        const float *inverses
+        int64_t num_groups, num_quads
+    ctypedef struct query_block:
+        const int8_t *codes
+        int64_t stride, num_queries
+        const float *limits
+        const float *units
+        const float *margins
+        const float *offsets
+        int64_t offsets_stride
+    ctypedef struct scan_hit:
+        uint16_t item, query
+        int32_t sum
 
 
 cdef extern from "simd/simd.h" nogil:
     ctypedef struct simd_set:
         const char *name
         int (*is_supported)() noexcept nogil
+        int64_t (*scan)(const code_strip *, const query_block *, scan_hit *) noexcept nogil
+        int max_query_code
 
     const simd_set *const *simd_sets(int *count)
 
@@ -349,3 +370,24 @@ def count_tasks(int64_t num_threads, int64_t num_steps, int64_t[::1] runs_T not 
     cdef int64_t num_tasks = runs_T.shape[0]
     with nogil:
         c_run_tasks(num_threads, num_tasks, _count, &counts)
+
+
+def max_query_code(int simd):
+    """The largest absolute code of a query that `scan` takes; 0 where this instruction set has no scan."""
+    return _simd(simd).max_query_code if _simd(simd).scan != NULL else 0
+
+
+def scan(int simd, const uint8_t[::1] codes not None, int64_t num_quads, const float[::1] inverses not None,
+         const int8_t[:, ::1] query_codes not None, const float[::1] limits not None, const float[::1] units not None,
+         const float[::1] margins not None, const float[:, ::1] offsets, scan_hit[::1] hits not None):
+    """For tests: the scan of one strip as in scan.h. Returns how many hits it wrote."""
+    cdef code_strip strip = code_strip(&codes[0], &inverses[0], inverses.shape[0] // GROUP, num_quads)
+    cdef query_block queries = query_block(&query_codes[0, 0], query_codes.shape[1], limits.shape[0], &limits[0],
+                                           &units[0], &margins[0], NULL, 0)
+    cdef int64_t count
+    if offsets is not None:
+        queries.offsets = &offsets[0, 0]
+        queries.offsets_stride = STRIP if offsets.shape[0] > 1 else 0
+    with nogil:
+        count = _simd(simd).scan(&strip, &queries, &hits[0])
+    return count
