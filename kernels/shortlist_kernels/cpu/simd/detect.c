@@ -1,6 +1,12 @@
 #include "simd.h"
 
 static const simd_set* const SETS[] = {
+#ifdef SHORTLIST_AMX
+    &simd_amx,
+#endif
+#ifdef SHORTLIST_AVX512VNNI
+    &simd_avx512vnni,
+#endif
 #ifdef SHORTLIST_AVX2
     &simd_avx2,
 #endif
