@@ -1,12 +1,13 @@
 # The same commands everywhere: here, in CI and in the README. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install check format test demo bench protos sanitize clean
+.PHONY: help install check format test demo bench protos sanitize neon clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PATHS := protos server training kernels tests
-C_SOURCES = $(shell git ls-files 'kernels/*.c' 'kernels/*.h')
+CPU := kernels/shortlist_kernels/cpu
+C_SOURCES = $(shell git ls-files '*.c' '*.h')
 BUILD_INPUTS = pyproject.toml constraints.txt kernels/CMakeLists.txt \
 	$(shell find kernels/shortlist_kernels -name '*.c' -o -name '*.h' -o -name '*.pyx')
 
@@ -52,6 +53,12 @@ test: check  ## check, then the whole test suite
 
 sanitize: .venv/tests  ## the kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(BIN)/python kernels/sanitize.py
+
+neon:  ## neon.c on an emulated aarch64 (apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+	mkdir -p build
+	aarch64-linux-gnu-gcc -std=c11 -O3 -ffp-contract=off -march=armv8.2-a+dotprod -Wall -Wextra -Werror -static \
+		-I $(CPU) tests/kernels/emulation/compare_neon.c $(CPU)/simd/neon.c $(CPU)/simd/baseline.c -lm -o build/compare_neon
+	qemu-aarch64 -cpu max build/compare_neon
 
 protos: .venv/tests  ## regenerate the committed code of the contract
 	$(BIN)/python protos/generate.py

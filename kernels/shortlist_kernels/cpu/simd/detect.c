@@ -10,6 +10,9 @@ static const simd_set* const SETS[] = {
 #ifdef SHORTLIST_AVX2
     &simd_avx2,
 #endif
+#ifdef SHORTLIST_NEON
+    &simd_neon,
+#endif
     &simd_baseline,
 };
 

@@ -32,6 +32,7 @@ extern const simd_set simd_baseline;
 extern const simd_set simd_avx2;
 extern const simd_set simd_avx512vnni;
 extern const simd_set simd_amx;
+extern const simd_set simd_neon;
 
 // The sets that were compiled in, best first; `*count` is their number.
 const simd_set* const* simd_sets(int* count);
