@@ -1,6 +1,6 @@
 # The same commands everywhere: here, in CI and in the README. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install check format test demo bench protos sanitize neon clean
+.PHONY: help install check format test demo bench protos sanitize emulate neon clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -53,6 +53,9 @@ test: check  ## check, then the whole test suite
 
 sanitize: .venv/tests  ## the kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(BIN)/python kernels/sanitize.py
+
+emulate: .venv/tests  ## the same with AVX-512 and AMX computed in C (apt-get install libsimde-dev)
+	$(BIN)/python kernels/sanitize.py --emulate
 
 neon:  ## neon.c on an emulated aarch64 (apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 	mkdir -p build

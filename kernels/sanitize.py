@@ -1,10 +1,14 @@
 """Runs the kernel tests against C code built with AddressSanitizer and UndefinedBehaviorSanitizer.
 
-    python kernels/sanitize.py [pytest arguments]
+    python kernels/sanitize.py [--emulate] [--plain] [pytest arguments]
 
-The sanitized package goes to build/sanitize and is used by this run only.
+--emulate  computes AVX-512 and AMX in C (tests/kernels/emulation), so that their sources run on any x86-64
+--plain    without the sanitizers
+
+The package goes to a folder of build/ and is used by this run only.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -12,8 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "sanitize"
-PREFIX = BUILD / "root"
+EMULATION = ROOT / "tests" / "kernels" / "emulation"
 CMAKE = Path(sys.executable).with_name("cmake")
 COMPILER = os.environ.get("CC", "cc")
 
@@ -29,27 +32,41 @@ sys.exit(pytest.main(["--capture=sys", *{arguments!r}]))  # a report of a saniti
 """
 
 
-def build() -> None:
-    """Builds the module with sanitizers beside a copy of the Python files."""
-    options = ["-DSHORTLIST_SANITIZE=address,undefined", "-DSHORTLIST_WERROR=ON"]
+def build(folder: Path, emulate: bool, plain: bool) -> Path:
+    """Builds the module beside a copy of the Python files, and returns the folder to import it from."""
+    prefix = folder / "root"
+    options = [
+        "-DSHORTLIST_WERROR=ON",
+        f"-DSHORTLIST_SANITIZE={'' if plain else 'address,undefined'}",
+        f"-DSHORTLIST_EMULATION={EMULATION if emulate else ''}",
+    ]
     configure: list[str | Path] = [
         CMAKE,
         "-S",
         ROOT / "kernels",
         "-B",
-        BUILD,
+        folder,
         f"-DPython_EXECUTABLE={sys.executable}",
         *options,
     ]
-    shutil.rmtree(PREFIX, ignore_errors=True)
+    shutil.rmtree(prefix, ignore_errors=True)
     shutil.copytree(
         ROOT / "kernels" / "shortlist_kernels",
-        PREFIX / "shortlist_kernels",
+        prefix / "shortlist_kernels",
         ignore=shutil.ignore_patterns("*.so", "__pycache__"),
     )
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([CMAKE, "--build", BUILD], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([CMAKE, "--install", BUILD, "--prefix", PREFIX], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([CMAKE, "--build", folder], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([CMAKE, "--install", folder, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    return prefix
+
+
+def has_simde() -> bool:
+    """Whether the compiler finds the headers that compute AVX-512 in C."""
+    include = ["-include", "simde/x86/avx512.h"]
+    return (
+        subprocess.run([COMPILER, "-E", *include, "-xc", os.devnull], capture_output=True, check=False).returncode == 0
+    )
 
 
 def runtime(name: str) -> str:
@@ -58,18 +75,31 @@ def runtime(name: str) -> str:
     return found.stdout.strip()
 
 
-def test(arguments: list[str]) -> int:
+def test(prefix: Path, plain: bool, arguments: list[str]) -> int:
     """Runs pytest with the sanitizer's runtime loaded first, as it demands; Python itself is not checked for leaks."""
-    code = RUN_TESTS.format(prefix=str(PREFIX), arguments=arguments)
-    environment = {
-        **os.environ,
+    code = RUN_TESTS.format(prefix=str(prefix), arguments=arguments)
+    sanitizers = {
         "LD_PRELOAD": " ".join([runtime("libasan.so"), runtime("libstdc++.so.6")]),
         "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
+    environment = {**os.environ, **({} if plain else sanitizers)}
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode
 
 
+def main() -> int:
+    """Builds, tests, and returns the status of pytest."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--emulate", action="store_true", help="compute AVX-512 and AMX in C")
+    parser.add_argument("--plain", action="store_true", help="without the sanitizers")
+    chosen, arguments = parser.parse_known_args()
+    if chosen.emulate and not has_simde():
+        print("the emulation needs the headers of SIMDe: apt-get install libsimde-dev", file=sys.stderr)
+        return 1
+    name = ("emulate" if chosen.emulate else "sanitize") + ("-plain" if chosen.plain else "")
+    prefix = build(ROOT / "build" / name, chosen.emulate, chosen.plain)
+    return test(prefix, chosen.plain, arguments or ["-q", "tests/kernels"])
+
+
 if __name__ == "__main__":
-    build()
-    sys.exit(test(sys.argv[1:] or ["-q", "tests/kernels"]))
+    sys.exit(main())
