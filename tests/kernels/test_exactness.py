@@ -86,6 +86,33 @@ def test_any_dimension_is_searched_exactly(isa: str, metric: str, dim: int) -> N
 
 
 @pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("coarse", ["items", "query"])
+def test_a_bound_may_not_be_short_by_a_thousandth(isa: str, metric: str, coarse: str) -> None:
+    """Codes of `peak` steps are too low by half a step in all dimensions, along the other vector: no error is larger.
+
+    The best item needs its whole bound to be seen past the second best, which scores as good as the same.
+    """
+    dim, num_items = 258, 300
+    signs_D = np.where(np.arange(dim) % 2, -1.0, 1.0)
+    for peak in range(31, 256):
+        rough_D, smooth_D = 0.4995 * signs_D, signs_D.copy()
+        rough_D[:2], smooth_D[:2] = (peak, -peak), 0
+        vectors_ND = np.zeros((num_items, dim), np.float32)
+        if coarse == "items":
+            query_D, vectors_ND[-1] = smooth_D, rough_D
+            vectors_ND[0], vectors_ND[0, 2:] = rough_D, 0.9999 * rough_D[2:]
+        else:
+            query_D, vectors_ND[-1], vectors_ND[0] = rough_D, smooth_D / 1024, 0.9999 * smooth_D / 1024
+            vectors_ND[0, :2] = 1e-5
+        queries_QD = np.asarray(query_D[np.newaxis], np.float32)
+        expected = true_best(true_scores(metric, queries_QD, vectors_ND), np.arange(num_items), 2)
+        assert expected[1].tolist() == [[num_items - 1, 0]]
+        with dispatch.using(isa):
+            assert_same(index_of(vectors_ND, metric).search(queries_QD, 1), (expected[0][:, :1], expected[1][:, :1]))
+
+
+@pytest.mark.parametrize("isa", COMPILED)
 @pytest.mark.parametrize("num_queries", [1, 2, 5, 31, 32, 33, 255, 257, 1025])
 def test_any_batch_and_any_number_of_threads_give_the_same_bits(isa: str, num_queries: int) -> None:
     random = np.random.default_rng(num_queries)
