@@ -31,6 +31,10 @@ help:  ## list the targets
 	$(PIP) install --quiet --constraint constraints.txt --group test
 	@touch $@
 
+.venv/bench: .venv/runtime
+	$(PIP) install --quiet --constraint constraints.txt --group bench
+	@touch $@
+
 install: .venv/tests  ## make .venv with everything needed to run, test and change Shortlist
 
 demo: .venv/runtime  ## train on the built-in data, serve, and print recommendations with reasons
@@ -66,8 +70,8 @@ neon:  ## neon.c on an emulated aarch64 (apt-get install gcc-aarch64-linux-gnu l
 protos: .venv/tests  ## regenerate the committed code of the contract
 	$(BIN)/python protos/generate.py
 
-bench: .venv/runtime  ## kernels and server benchmarks (the latter on the demo's package)
-	$(BIN)/python kernels/benchmarks/bench_search.py
+bench: .venv/bench  ## kernels beside their peers (tables, build/bench), and the server on the demo's package
+	cd kernels && ../$(BIN)/python -m benchmarks.search
 	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
 	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
 
