@@ -6,7 +6,7 @@ from rich.table import Table
 from benchmarks.results import Batch, CaseResult, Memory, Row, Run
 
 BUSY_SHARE = 0.25
-CAPTION = """ms: median of the calls. speed: the fastest exact peer's time by this one's. cores: CPU time by time.
+LEGEND = """ms: median of one call. speed: the fastest exact peer's time by this one's. cores: CPU time by time.
 agrees: share of our ids that it found, near-ties of float32 aside."""
 
 
@@ -19,6 +19,7 @@ def print_machine(console: Console, run: Run) -> None:
             f"the load is {facts.load:.1f}: others compute here, and a row whose cores stay low was disturbed",
             style="yellow",
         )
+    console.print(LEGEND)
 
 
 def print_batch(console: Console, result: CaseResult, batch: Batch) -> None:
@@ -44,7 +45,7 @@ def print_operations(console: Console, result: CaseResult) -> None:
 
 def print_selection(console: Console, rows: list[Row], num_scores: int, k: int) -> None:
     """`topk` beside its peers."""
-    table = Table(title=f"topk: the {k} largest of one row of {num_scores:,} scores", caption=CAPTION)
+    table = Table(title=f"topk: the {k} largest of one row of {num_scores:,} scores")
     _head(table, "", "ms", "speed", "cores", "agrees")
     for row in rows:
         table.add_row(row.name, _ms(row.median_s), f"{row.speed:.2f}", f"{row.cores:.1f}", f"{row.agreement:.2%}")
@@ -52,7 +53,7 @@ def print_selection(console: Console, rows: list[Row], num_scores: int, k: int) 
 
 
 def _searches(title: str, batch: Batch) -> Table:
-    table = Table(title=title, caption=CAPTION)
+    table = Table(title=title)
     _head(table, "", "ms", "speed", "queries/s", "cores", "calls", "agrees")
     for row in batch.rows:
         table.add_row(
