@@ -149,6 +149,28 @@ def test_any_batch_and_any_number_of_threads_give_the_same_ranges(isa: str, num_
                 assert_same(found, expected, metric, num_threads)
 
 
+@pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_leaves_of_the_range_what_it_allows(isa: str, name: str) -> None:
+    random = np.random.default_rng(len(name))
+    vectors_ND = vectors_of("normal", random, 3003, 12)
+    queries_QD = queries_for("normal", random, vectors_ND, 35)
+    index, scores_QN = index_of(vectors_ND), true_scores("inner_product", queries_QD, vectors_ND)
+    bias_QN = bias_of("normal", random, scores_QN)
+    arguments, allowed_QN = FILTERS[name](random, np.arange(3003), scores_QN)
+    with dispatch.using(isa):
+        for bias, biased_QN in (
+            (None, scores_QN),
+            (bias_QN[0], scores_QN + bias_QN[0]),
+            (bias_QN, scores_QN + bias_QN),
+        ):
+            limits_Q = limits_near(random, biased_QN)
+            expected = true_range(biased_QN, np.arange(3003), limits_Q, allowed_QN)
+            for num_threads in (1, 2, 8):
+                found = index.search_range(queries_QD, limits_Q, **arguments, bias=bias, num_threads=num_threads)
+                assert_same(found, expected, num_threads)
+
+
 @settings(deadline=None, max_examples=800)
 @given(data=st.data(), metric=st.sampled_from(METRICS), kind=st.sampled_from(list(KINDS)), seed=st.integers(0, 2**32))
 def test_any_range_of_any_index_equals_the_definition(data: st.DataObject, metric: str, kind: str, seed: int) -> None:
