@@ -58,8 +58,8 @@ class Backend(Protocol):
     ) -> tuple[Int64, Float32, Int64]:
         """The items of each query that reach its least score."""
 
-    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
-        """Positions of the k largest of each row."""
+    def topk(self, scores_RN: Float32 | Float64, k: int, num_threads: int | None) -> tuple[Float32 | Float64, Int64]:
+        """The k largest of each row, and their positions."""
 
     def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
         """The k rows most alike to each row."""

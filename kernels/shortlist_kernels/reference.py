@@ -149,12 +149,14 @@ def allowed(filters: Filters, query: int, num_items: int) -> np.ndarray[tuple[in
     return allowed_N
 
 
-def topk(scores_RN: Float32 | Float64, k: int) -> Int64:
-    """Positions of the k largest of each row by (value descending, position ascending), NaN after all; -1 beyond N."""
+def topk(scores_RN: Float32 | Float64, k: int, num_threads: int | None) -> tuple[Float32 | Float64, Int64]:
+    """The k largest of each row by (value descending, position ascending), NaN after all; -inf at -1 beyond N."""
+    values_RK = np.full((len(scores_RN), k), -np.inf, scores_RN.dtype)
     positions_RK = np.full((len(scores_RN), k), -1, np.int64)
     order_RN = np.argsort(-scores_RN, axis=1, kind="stable")[:, :k]  # sorts NaN last, as negating leaves it NaN
+    values_RK[:, : order_RN.shape[1]] = np.take_along_axis(scores_RN, order_RN, axis=1)
     positions_RK[:, : order_RN.shape[1]] = order_RN
-    return positions_RK
+    return values_RK, positions_RK
 
 
 def similar_rows(matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:

@@ -80,6 +80,10 @@ cdef extern from "kernels.h" nogil:
         const int64_t *indptr
         const int32_t *indices
         const float *data
+    ctypedef struct score_matrix:
+        const float *float32
+        const double *float64
+        int64_t num_rows, num_columns
     ctypedef struct history_set:
         int64_t num_queries
         const int64_t *indptr
@@ -96,8 +100,7 @@ cdef extern from "kernels.h" nogil:
                           const bias_rows *, int64_t, float *, int64_t *, search_counts *)
     int c_search_range "search_range"(const simd_set *, const item_store *, const float *, int64_t, const double *,
                                       const filter_set *, const bias_rows *, int64_t, range_list *)
-    int c_topk_float32 "topk_float32"(const float *, int64_t, int64_t, int64_t, int64_t *)
-    int c_topk_float64 "topk_float64"(const double *, int64_t, int64_t, int64_t, int64_t *)
+    int c_topk "topk"(const simd_set *, const score_matrix *, int64_t, int64_t, void *, int64_t *)
     int c_similar_rows "similar_rows"(const csr_matrix *, const csr_matrix *, int64_t, double, int64_t *, int32_t *,
                                       float *)
     int c_score_neighbours "score_neighbours"(const csr_matrix *, const history_set *, const int64_t *, int64_t,
@@ -272,17 +275,21 @@ def search_range(int simd, store, const float[:, ::1] queries not None, const do
         free(found)
 
 
-def topk_float32(const float[:, ::1] scores not None, int64_t[:, ::1] positions not None):
+def topk_float32(int simd, const float[:, ::1] scores not None, int64_t num_threads, float[:, ::1] values not None,
+                 int64_t[:, ::1] positions not None):
+    cdef score_matrix matrix = score_matrix(&scores[0, 0], NULL, scores.shape[0], scores.shape[1])
     cdef int result
     with nogil:
-        result = c_topk_float32(&scores[0, 0], scores.shape[0], scores.shape[1], positions.shape[1], &positions[0, 0])
+        result = c_topk(_simd(simd), &matrix, positions.shape[1], num_threads, &values[0, 0], &positions[0, 0])
     _check(result)
 
 
-def topk_float64(const double[:, ::1] scores not None, int64_t[:, ::1] positions not None):
+def topk_float64(int simd, const double[:, ::1] scores not None, int64_t num_threads, double[:, ::1] values not None,
+                 int64_t[:, ::1] positions not None):
+    cdef score_matrix matrix = score_matrix(NULL, &scores[0, 0], scores.shape[0], scores.shape[1])
     cdef int result
     with nogil:
-        result = c_topk_float64(&scores[0, 0], scores.shape[0], scores.shape[1], positions.shape[1], &positions[0, 0])
+        result = c_topk(_simd(simd), &matrix, positions.shape[1], num_threads, &values[0, 0], &positions[0, 0])
     _check(result)
 
 

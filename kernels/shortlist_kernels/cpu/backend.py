@@ -1,7 +1,7 @@
 """`dispatch.Backend` in C: makes the outputs, filled with their padding, and calls `_cpu`."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from shortlist_kernels.arrays import (
 )
 from shortlist_kernels.cpu import _cpu
 from shortlist_kernels.store import ItemStore
+
+_PLACES = {isa: place for place, (isa, _) in enumerate(_cpu.simd_names())}
 
 
 def available_isas() -> list[str]:
@@ -92,14 +94,16 @@ class CpuBackend:
         )
         return joined(answers)
 
-    def topk(self, scores_RN: Float32 | Float64, k: int) -> Int64:
+    def topk(self, scores_RN: Float32 | Float64, k: int, num_threads: int | None) -> tuple[Float32 | Float64, Int64]:
         """See `reference.topk`."""
-        positions_RK = np.full((len(scores_RN), k), -1, np.int64)
-        if scores_RN.dtype == np.float32:
-            _cpu.topk_float32(cast(Float32, scores_RN), positions_RK)
+        shape = (len(scores_RN), k)
+        values_RK, positions_RK = np.empty(shape, scores_RN.dtype), np.empty(shape, np.int64)
+        arguments: Any = self._simd, scores_RN, num_threads or 0, values_RK, positions_RK
+        if scores_RN.itemsize == 4:
+            _cpu.topk_float32(*arguments)
         else:
-            _cpu.topk_float64(cast(Float64, scores_RN), positions_RK)
-        return positions_RK
+            _cpu.topk_float64(*arguments)
+        return values_RK, positions_RK
 
     def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
         """See `reference.similar_rows`."""
@@ -139,7 +143,7 @@ class CpuBackend:
 
     @property
     def _simd(self) -> int:
-        return [isa for isa, _ in _cpu.simd_names()].index(self.isa)
+        return _PLACES[self.isa]
 
 
 def _lists(lists: PositionLists | None) -> tuple[Int64 | None, Int64 | None]:

@@ -56,6 +56,14 @@ typedef struct {
   const float* data;
 } csr_matrix;
 
+// Scores of one of two types; the pointer to the other is NULL.
+typedef struct {
+  const float* float32;
+  const double* float64;
+  int64_t num_rows;
+  int64_t num_columns;
+} score_matrix;
+
 typedef struct {
   int64_t num_queries;
   const int64_t* indptr;
@@ -109,11 +117,10 @@ int search_range(const simd_set* simd, const item_store* items, const float* que
                  int64_t num_queries, const double* least_scores, const filter_set* filters,
                  const bias_rows* bias, int64_t num_threads, range_list* found);
 
-// topk.c
-int topk_float32(const float* scores, int64_t num_rows, int64_t num_columns, int64_t k,
-                 int64_t* positions);
-int topk_float64(const double* scores, int64_t num_rows, int64_t num_columns, int64_t k,
-                 int64_t* positions);
+// topk.c: `values`, of the type of the scores, and `positions` have num_rows * k entries; all are
+// written. num_threads 0 means what is best.
+int topk(const simd_set* simd, const score_matrix* scores, int64_t k, int64_t num_threads,
+         void* values, int64_t* positions);
 
 // similarity.c: indices and data have room for num_rows * k values.
 int similar_rows(const csr_matrix* matrix, const csr_matrix* transposed, int64_t k,

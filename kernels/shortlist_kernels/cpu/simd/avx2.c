@@ -209,4 +209,5 @@ const simd_set simd_avx2 = {
     .squared_distance = squared_distance,
     .scan = scan,
     .max_query_code = MAX_QUERY_CODE,
+    .topk = &topk_avx2,
 };

@@ -199,4 +199,5 @@ const simd_set simd_neon = {
     .squared_distance = squared_distance,
     .scan = scan,
     .max_query_code = 127,
+    .topk = &topk_baseline,
 };

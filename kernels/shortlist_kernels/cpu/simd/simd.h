@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "scan.h"
+#include "topk.h"
 
 enum { LANES = 8 };
 
@@ -26,6 +27,7 @@ typedef struct {
                            double* sums);
   scan_function* scan;
   int max_query_code;  // 127 where products and sums of `scan` cannot overflow, less elsewhere
+  const topk_functions* topk;
 } simd_set;
 
 extern const simd_set simd_baseline;

@@ -1,0 +1,93 @@
+// AVX2: eight float32 or four float64 a comparison.
+#include <immintrin.h>
+#include <math.h>
+
+#include "topk.h"
+
+// A NaN on the left yields the right operand.
+static void sample_float32(const float* values, int64_t num_runs, int64_t stride, float* maxima) {
+  __m256 largest[RUN / 8];
+  for (int i = 0; i < RUN / 8; i++) largest[i] = _mm256_set1_ps(-INFINITY);
+  for (int64_t r = 0; r < num_runs; r++, values += stride)
+    for (int i = 0; i < RUN / 8; i++)
+      largest[i] = _mm256_max_ps(_mm256_loadu_ps(values + 8 * i), largest[i]);
+  for (int i = 0; i < RUN / 8; i++) _mm256_storeu_ps(maxima + 8 * i, largest[i]);
+}
+
+static void sample_float64(const double* values, int64_t num_runs, int64_t stride, double* maxima) {
+  __m256d largest[RUN / 4];
+  for (int i = 0; i < RUN / 4; i++) largest[i] = _mm256_set1_pd(-INFINITY);
+  for (int64_t r = 0; r < num_runs; r++, values += stride)
+    for (int i = 0; i < RUN / 4; i++)
+      largest[i] = _mm256_max_pd(_mm256_loadu_pd(values + 4 * i), largest[i]);
+  for (int i = 0; i < RUN / 4; i++) _mm256_storeu_pd(maxima + 4 * i, largest[i]);
+}
+
+// One bit per value of a run that reaches the limit.
+static inline uint64_t reached_float32(const float* run, __m256 limit) {
+  __m256 hits[RUN / 8], any = _mm256_setzero_ps();
+  for (int i = 0; i < RUN / 8; i++) {
+    hits[i] = _mm256_cmp_ps(_mm256_loadu_ps(run + 8 * i), limit, _CMP_GE_OQ);
+    any = _mm256_or_ps(any, hits[i]);
+  }
+  uint64_t bits = 0;
+  if (_mm256_movemask_ps(any) == 0) return bits;
+  for (int i = 0; i < RUN / 8; i++) bits |= (uint64_t)_mm256_movemask_ps(hits[i]) << (8 * i);
+  return bits;
+}
+
+static inline uint64_t reached_float64(const double* run, __m256d limit) {
+  __m256d hits[RUN / 4], any = _mm256_setzero_pd();
+  for (int i = 0; i < RUN / 4; i++) {
+    hits[i] = _mm256_cmp_pd(_mm256_loadu_pd(run + 4 * i), limit, _CMP_GE_OQ);
+    any = _mm256_or_pd(any, hits[i]);
+  }
+  uint64_t bits = 0;
+  if (_mm256_movemask_pd(any) == 0) return bits;
+  for (int i = 0; i < RUN / 4; i++) bits |= (uint64_t)_mm256_movemask_pd(hits[i]) << (4 * i);
+  return bits;
+}
+
+static inline int64_t write_places(uint64_t bits, int64_t first, int32_t* places) {
+  int64_t found = 0;
+  for (; bits != 0; bits &= bits - 1) places[found++] = (int32_t)(first + __builtin_ctzll(bits));
+  return found;
+}
+
+// The last run overlaps the one before; the bits that were seen there are dropped.
+static int64_t find_float32(const float* values, int64_t count, float limit, int32_t* places) {
+  int64_t found = 0, first = 0;
+  __m256 limits = _mm256_set1_ps(limit);
+  for (; first + RUN <= count; first += RUN)
+    found += write_places(reached_float32(values + first, limits), first, places + found);
+  if (first < count && count >= RUN) {
+    uint64_t bits = reached_float32(values + count - RUN, limits);
+    uint64_t fresh = ~UINT64_C(0) << (first + RUN - count);
+    return found + write_places(bits & fresh, count - RUN, places + found);
+  }
+  for (; first < count; first++)
+    if (values[first] >= limit) places[found++] = (int32_t)first;
+  return found;
+}
+
+static int64_t find_float64(const double* values, int64_t count, double limit, int32_t* places) {
+  int64_t found = 0, first = 0;
+  __m256d limits = _mm256_set1_pd(limit);
+  for (; first + RUN <= count; first += RUN)
+    found += write_places(reached_float64(values + first, limits), first, places + found);
+  if (first < count && count >= RUN) {
+    uint64_t bits = reached_float64(values + count - RUN, limits);
+    uint64_t fresh = ~UINT64_C(0) << (first + RUN - count);
+    return found + write_places(bits & fresh, count - RUN, places + found);
+  }
+  for (; first < count; first++)
+    if (values[first] >= limit) places[found++] = (int32_t)first;
+  return found;
+}
+
+const topk_functions topk_avx2 = {
+    .sample_float32 = sample_float32,
+    .sample_float64 = sample_float64,
+    .find_float32 = find_float32,
+    .find_float64 = find_float64,
+};
