@@ -139,5 +139,5 @@ const simd_set simd_amx = {
     .squared_distance = avx512_squared_distance,
     .scan = scan,
     .max_query_code = 127,
-    .topk = &topk_baseline,
+    .topk = &topk_avx512,
 };

@@ -134,5 +134,5 @@ const simd_set simd_avx512vnni = {
     .squared_distance = avx512_squared_distance,
     .scan = avx512vnni_scan,
     .max_query_code = 127,
-    .topk = &topk_baseline,
+    .topk = &topk_avx512,
 };
