@@ -92,6 +92,17 @@ def test_topk_is_exact_whatever_the_order_of_values(isa: str, order: str) -> Non
 
 
 @pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("common", [1, -1, 0, -0.0, 3e38, -np.inf])
+def test_topk_finds_late_values_that_are_barely_larger_than_the_rest(isa: str, dtype: Any, common: float) -> None:
+    scores = np.full(20_000, common, dtype)
+    scores[-3:] = np.nextafter(scores[-3:], dtype(np.inf))
+    with dispatch.using(isa):
+        _, positions = topk(scores, 5)
+    assert positions.tolist() == [19_997, 19_998, 19_999, 0, 1]
+
+
+@pytest.mark.parametrize("isa", COMPILED)
 @pytest.mark.parametrize("shape", [(1, 700_000), (3, 300_000), (700, 1000)])
 def test_the_number_of_threads_does_not_change_the_result(isa: str, shape: tuple[int, int]) -> None:
     scores = np.random.default_rng(4).integers(0, 5_000, shape).astype(np.float32)
