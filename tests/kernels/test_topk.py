@@ -103,7 +103,7 @@ def test_topk_finds_late_values_that_are_barely_larger_than_the_rest(isa: str, d
 
 
 @pytest.mark.parametrize("isa", COMPILED)
-@pytest.mark.parametrize("shape", [(1, 700_000), (3, 300_000), (700, 1000)])
+@pytest.mark.parametrize("shape", [(1, 700_000), (3, 300_000), (1, 4_500_000), (700, 1000)])
 def test_the_number_of_threads_does_not_change_the_result(isa: str, shape: tuple[int, int]) -> None:
     scores = np.random.default_rng(4).integers(0, 5_000, shape).astype(np.float32)
     with dispatch.using(isa):

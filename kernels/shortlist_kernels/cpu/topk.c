@@ -8,7 +8,8 @@
 #include "threads.h"
 
 enum {
-  VALUES_PER_THREAD = 1 << 18,  // for fewer it does not pay to wake one
+  WORK_PER_THREAD = 1 << 21,  // values; for less, about 200 us, it does not pay to wake one
+  SORTING_WORK = 128,         // as many values pass in the time that it takes to sort one
   TASKS_PER_THREAD = 4,
   SORTED_WHOLE = 32,  // entries that it does not pay to cut to k before they are sorted
 };
@@ -25,8 +26,10 @@ typedef struct {
   uint64_t limit;  // of that row
 } topk_call;
 
-static int64_t best_num_threads(const score_matrix* scores) {
-  int64_t useful = scores->num_rows * scores->num_columns / VALUES_PER_THREAD;
+static int64_t best_num_threads(const collector* collector) {
+  const score_matrix* scores = collector->scores;
+  int64_t per_row = scores->num_columns + collector->wanted * SORTING_WORK;
+  int64_t useful = scores->num_rows * per_row / WORK_PER_THREAD;
   if (useful < 2) return 1;
   int64_t cores = available_cores();
   return cores < useful ? cores : useful;
@@ -119,7 +122,7 @@ int topk(const simd_set* simd, const score_matrix* scores, int64_t k, int64_t nu
          void* values, int64_t* positions) {
   if (k == 0 || scores->num_rows == 0) return 0;
   collector collector = make_collector(simd, scores, k);
-  if (num_threads == 0) num_threads = best_num_threads(scores);
+  if (num_threads == 0) num_threads = best_num_threads(&collector);
   if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
   // A part that is not much longer than its collection would be collected whole.
   int64_t num_parts = scores->num_columns / (2 * collector.capacity + 1);
