@@ -95,12 +95,12 @@ def test_a_bound_may_not_be_short_by_a_thousandth(isa: str, metric: str, coarse:
     """
     dim, num_items = 258, 300
     signs_D = np.where(np.arange(dim) % 2, -1.0, 1.0)
-    for peak in range(31, 256):
+    for peak in (31, 62, 63, 64, 126, 127, 128, 255):
         rough_D, smooth_D = 0.4995 * signs_D, signs_D.copy()
         rough_D[:2], smooth_D[:2] = (peak, -peak), 0
         vectors_ND = np.zeros((num_items, dim), np.float32)
         if coarse == "items":
-            query_D, vectors_ND[-1] = smooth_D, rough_D
+            query_D, vectors_ND[-1] = 4 * peak * smooth_D, rough_D
             vectors_ND[0], vectors_ND[0, 2:] = rough_D, 0.9999 * rough_D[2:]
         else:
             query_D, vectors_ND[-1], vectors_ND[0] = rough_D, smooth_D / 1024, 0.9999 * smooth_D / 1024
