@@ -380,8 +380,8 @@ def count_tasks(int64_t num_threads, int64_t num_steps, int64_t[::1] runs_T not 
 
 
 def max_query_code(int simd):
-    """The largest absolute code of a query that `scan` takes; 0 where this instruction set has no scan."""
-    return _simd(simd).max_query_code if _simd(simd).scan != NULL else 0
+    """The largest absolute code of a query that `scan` takes."""
+    return _simd(simd).max_query_code
 
 
 def scan(int simd, const uint8_t[::1] codes not None, int64_t num_quads, const float[::1] inverses not None,

@@ -20,8 +20,7 @@ static inline __m512i load_quad(const int8_t* codes) {
   return _mm512_set1_epi32(quad);
 }
 
-// The sums of one group. `count` is a constant where this is called. An odd number of quads reads
-// one row behind the group, where the codes of a query are zero.
+// The sums of one group. `count` is a constant where this is called.
 static inline __attribute__((always_inline)) void multiply_few(int count, const uint8_t* group,
                                                                int64_t num_quads,
                                                                const query_block* queries,
