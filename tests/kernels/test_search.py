@@ -187,6 +187,15 @@ def test_scores_beyond_float32_are_infinite_and_still_in_order() -> None:
     assert scores[0, :2].tolist() == [np.inf, np.inf]
 
 
+@pytest.mark.parametrize("isa", EVERY)
+def test_biases_that_overflow_with_the_distance_decide_nothing_wrongly(isa: str) -> None:
+    vectors = np.array([[-8.0e29], [-1.4e30], [-4.3e29], [1.1e30]], np.float32)
+    bias = np.array([3.4e38, -3.4e38, 3.4e38, -3.4e38], np.float32)
+    index = index_of(vectors, metric="euclidean")
+    with dispatch.using(isa):
+        assert index.search(np.array([[6.0e29]], np.float32), 1, bias=bias)[1].tolist() == [[3]]
+
+
 def test_a_search_sees_all_of_an_update_or_none() -> None:
     num_items = 50_000  # enough that a search would meet an update half done
     index = index_of(np.zeros((num_items, 4)))

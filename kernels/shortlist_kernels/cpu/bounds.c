@@ -47,7 +47,7 @@ static float fill_offsets(float* offsets, const code_span* span, const float* bi
   for (int64_t i = 0; i < span->num_items; i++) {
     float own = span->offsets ? span->offsets[i] : 0;
     float added = bias ? bias[span->first + i] : 0;
-    float sum = own + added;
+    float sum = own + added > -FLT_MAX ? own + added : -FLT_MAX;  // a scan takes finite ones only
     float size = fabsf(own) + fabsf(added);
     offsets[i] = sum;
     largest = sum > largest ? sum : largest;
