@@ -45,7 +45,7 @@ def print_operations(console: Console, result: CaseResult) -> None:
 
 def print_selection(console: Console, rows: list[Row], num_scores: int, k: int) -> None:
     """`topk` beside its peers."""
-    table = Table(title=f"topk: the {k} largest of one row of {num_scores:,} scores")
+    table = Table(title=f"topk: the {k} largest of {num_scores:,}")
     _head(table, "", "ms", "speed", "cores", "agrees")
     for row in rows:
         table.add_row(row.name, _ms(row.median_s), f"{row.speed:.2f}", f"{row.cores:.1f}", f"{row.agreement:.2%}")

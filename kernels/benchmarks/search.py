@@ -3,7 +3,7 @@
     cd kernels && ../.venv/bin/python -m benchmarks.search [--case 1Mx128] [--queries 1 32] [--peers faiss] [--quick]
 
 The searchers take turns, so that noise hits all alike; times are medians. Prints tables; writes search.json and
-search.png (with matplotlib). `make bench` installs the peers and runs everything; it needs 12 GB of memory.
+search.png (with matplotlib). `make bench` installs the peers and runs everything; it needs 5 GB of memory.
 
 cases.py       what is searched
 peers.py       who searches; contest.py: side by side; agreement.py: whether they found the same
