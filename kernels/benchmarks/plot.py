@@ -16,7 +16,7 @@ def draw(run: Run, path: Path) -> None:
 
     columns = min(2, len(run.cases))
     rows = -(-len(run.cases) // columns)
-    size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 0.6)
+    size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 1.2)
     figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     names = list(dict.fromkeys(name for case in run.cases for name in _lines(case)))
     for panel, case in zip(panels.flat, run.cases, strict=False):
@@ -41,9 +41,12 @@ def draw(run: Run, path: Path) -> None:
         panel.set_title(f"{case.num_items:,} x {case.dim}, k = {case.k}")
         panel.set_xlabel("queries at once")
         panel.set_ylabel("queries per second")
-        panel.legend(fontsize="small")
     for panel in panels.flat[len(run.cases) :]:
         panel.set_visible(False)
+    shown = {
+        label: line for panel in panels.flat for line, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=2 * columns, fontsize="small")
     figure.suptitle(f"Exact search, higher is faster\n{run.machine.cpu}, {run.machine.cores} cores", fontsize="medium")
     figure.savefig(path, dpi=150)
     plt.close(figure)
