@@ -2,28 +2,20 @@
 
 import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.results import Machine
-from shortlist_kernels import isa_info
+from shortlist_kernels import available_cores, isa_info
 
 PACKAGES = ("numpy", "torch", "faiss-cpu", "usearch", "hnswlib")
-
-
-def num_cores() -> int:
-    """The cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def facts() -> Machine:
     """What is true here and now."""
     return Machine(
         cpu=_processor(),
-        cores=num_cores(),
+        cores=available_cores(),
         system=f"{platform.system()} {platform.machine()}",
         load=os.getloadavg()[0],
         isa=str(isa_info()["isa"]),

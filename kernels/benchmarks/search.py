@@ -32,7 +32,7 @@ from benchmarks import contest, machine, memory, operations, peers, plot, report
 from benchmarks.cases import CASES, QUICK, Case, unit_rows
 from benchmarks.contest import Say, Settings
 from benchmarks.results import Batch, CaseResult, Run
-from shortlist_kernels import VectorIndex, isa_info
+from shortlist_kernels import VectorIndex, available_cores, isa_info
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
 OPERATIONS_AT = (1, 32)
@@ -130,7 +130,7 @@ def main() -> None:
         peers=tuple(options.peers),
         hnswlib=options.hnswlib,
         rounds=QUICK_ROUNDS if options.quick else options.rounds,
-        num_threads=machine.num_cores(),
+        num_threads=available_cores(),
     )
     chosen = [QUICK] if options.quick else [case for case in CASES if not options.case or case.name in options.case]
     if options.queries:

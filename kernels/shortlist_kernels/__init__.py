@@ -16,6 +16,7 @@ arrays.py       the array types that pass between them; checks.py: what callers 
 
 from shortlist_kernels import rerank
 from shortlist_kernels.arrays import Csr
+from shortlist_kernels.cpu._cpu import available_cores
 from shortlist_kernels.dispatch import isa_info
 from shortlist_kernels.fusion import fuse
 from shortlist_kernels.index import VectorIndex
@@ -25,6 +26,7 @@ from shortlist_kernels.similarity import neighbours, score_neighbours, search_ne
 __all__ = [
     "Csr",
     "VectorIndex",
+    "available_cores",
     "fuse",
     "isa_info",
     "neighbours",
