@@ -18,6 +18,7 @@ typedef struct {
   candidate* entries;
   int64_t size;
   int64_t capacity;
+  int64_t raise_at;  // the size at which the floor is to be raised
 } candidate_list;
 
 // The k-th best score is at least the floor. Floors only rise; the best k do not depend on when.

@@ -53,7 +53,7 @@ static void score_list(const exhaustive_run* run, int64_t member, best_list* bes
   position_list list = list_of(&run->call->filters->allow, run->first_query + run->members[member]);
   int64_t end = list.count * (part + 1) / run->num_parts;
   for (int64_t i = list.count * part / run->num_parts; i < end; i++) {
-    if (i + PREFETCH_AHEAD < end) prefetch_vector(items, list.positions[i + PREFETCH_AHEAD]);
+    if (i + PREFETCH_AHEAD < end) prefetch_item(items, list.positions[i + PREFETCH_AHEAD]);
     score_span(run, member, best, list.positions[i], 1);
   }
 }

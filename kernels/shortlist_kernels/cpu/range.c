@@ -38,7 +38,7 @@ static void score_list(const range_run* run, int64_t q, const candidate_list* li
   double least = read_floor(&walk->floors[q]);
   for (int64_t i = 0; i < list->size; i++) {
     if (i + PREFETCH_AHEAD < list->size)
-      prefetch_vector(walk->call->items, list->entries[i + PREFETCH_AHEAD].position);
+      prefetch_item(walk->call->items, list->entries[i + PREFETCH_AHEAD].position);
     uint32_t position = list->entries[i].position;
     double score = exact_score(walk->call, walk->queries, walk->first_query, q, position);
     if (score >= least)

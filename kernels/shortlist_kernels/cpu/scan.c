@@ -9,7 +9,10 @@
 #include "strips.h"
 #include "threads.h"
 
-enum { PREFETCH_AHEAD = 4 };  // candidates
+enum {
+  PREFETCH_AHEAD = 4,  // candidates
+  RAISE_AFTER = 8,     // times k new candidates: more would come while the floor is stale
+};
 
 typedef struct {
   strip_walk walk;
@@ -34,7 +37,7 @@ static void score_candidate(scan_run* run, int64_t thread, int64_t q, candidate*
 }
 
 static void prefetch_candidate(const scan_run* run, candidate entry) {
-  if (entry.margin != 0) prefetch_vector(run->walk.call->items, entry.position);
+  if (entry.margin != 0) prefetch_item(run->walk.call->items, entry.position);
 }
 
 // The k-th best of any k items is a floor.
@@ -61,18 +64,20 @@ static void take(void* context, int64_t thread, int64_t q, candidate entry) {
   int64_t k = run->walk.call->k;
   candidate_list* list = &run->lists[q * run->walk.num_threads + thread];
   list->entries[list->size++] = entry;
-  int is_first = list->size == 2 * k && read_floor(&run->walk.floors[q]) == -INFINITY;
-  if (list->size < list->capacity && !is_first) return;
+  if (list->size < list->raise_at) return;
   raise_from(run, thread, q, list);
-  if (list->size * 4 <= list->capacity * 3) return;
-  raise_floor(&run->walk.floors[q], INFINITY);
-  list->size = 0;
+  if (list->size * 4 > list->capacity * 3) {
+    raise_floor(&run->walk.floors[q], INFINITY);
+    list->size = 0;
+  }
+  int64_t raise_at = list->size + RAISE_AFTER * k;
+  list->raise_at = raise_at < list->capacity ? raise_at : list->capacity;
 }
 
 // Moves the candidates of all threads together.
 static candidate_list gather(const scan_run* run, int64_t q) {
   candidate_list* lists = run->lists + q * run->walk.num_threads;
-  candidate_list all = {lists[0].entries, 0, 0};
+  candidate_list all = {.entries = lists[0].entries};
   for (int64_t thread = 0; thread < run->walk.num_threads; thread++) {
     drop_below(&lists[thread], read_floor(&run->walk.floors[q]));
     memmove(all.entries + all.size, lists[thread].entries,
@@ -104,7 +109,7 @@ static void start(scan_run* run, const uint8_t* is_open) {
     for (int64_t thread = 0; thread < run->walk.num_threads; thread++) {
       int64_t place = q * run->walk.num_threads + thread;
       candidate* entries = run->entries + place * run->capacity;
-      run->lists[place] = (candidate_list){entries, 0, run->capacity};
+      run->lists[place] = (candidate_list){entries, 0, run->capacity, 2 * run->walk.call->k};
     }
   }
 }

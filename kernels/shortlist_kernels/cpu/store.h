@@ -45,7 +45,9 @@ static inline int64_t id_at(const item_store* items, int64_t position) {
 
 enum { CACHE_LINE = 64, MAX_PREFETCH = 16 };  // bytes, lines
 
-static inline void prefetch_vector(const item_store* items, int64_t position) {
+// The vector and the id, each a cache miss of its own in a large index.
+static inline void prefetch_item(const item_store* items, int64_t position) {
+  __builtin_prefetch(&chunk_of(items, position)->ids[place_in_chunk(items, position)]);
   const char* row = (const char*)vector_at(items, position);
   int64_t num_bytes = items->dim * (int64_t)sizeof(float);
   for (int64_t line = 0; line < MAX_PREFETCH && line * CACHE_LINE < num_bytes; line++)

@@ -93,12 +93,8 @@ static void squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
 
 // Codes are at most 127 and query codes at most MAX_QUERY_CODE, so CHAIN sums of two products fit
 // 16 bits: they are widened once per chain.
-enum { CHAIN = 2, MAX_QUERY_CODE = 63, QUERIES_AT_ONCE = 4, PREFETCH_BYTES = 8192 };
+enum { CHAIN = 2, MAX_QUERY_CODE = 63, QUERIES_AT_ONCE = 8, PREFETCH_BYTES = 4096 };
 _Static_assert(CHAIN * 2 * 127 * MAX_QUERY_CODE <= INT16_MAX, "a chain must fit 16 bits");
-
-typedef struct {
-  __m256i low, high;  // items 0-7 and 8-15 of a group
-} group_sums;
 
 static inline __m256i broadcast_quad(const int8_t* codes) {
   int32_t quad;
@@ -106,32 +102,30 @@ static inline __m256i broadcast_quad(const int8_t* codes) {
   return _mm256_set1_epi32(quad);
 }
 
-static inline __m256i add_chain(__m256i sums, const __m256i* items, const __m256i* query) {
-  __m256i chain = _mm256_maddubs_epi16(items[0], query[0]);
+static inline __m256i add_chain(__m256i sums, const __m256i* items, const int8_t* query) {
+  __m256i chain = _mm256_maddubs_epi16(items[0], broadcast_quad(query));
   for (int c = 1; c < CHAIN; c++)
-    chain = _mm256_add_epi16(chain, _mm256_maddubs_epi16(items[c], query[c]));
+    chain =
+        _mm256_add_epi16(chain, _mm256_maddubs_epi16(items[c], broadcast_quad(query + c * QUAD)));
   return _mm256_add_epi32(sums, _mm256_madd_epi16(chain, _mm256_set1_epi16(1)));
 }
 
-// The sums of a group with `count` queries, a constant where this is called.
-static inline __attribute__((always_inline)) void sum_group(const uint8_t* codes, int64_t num_quads,
-                                                            int count, const int8_t* queries,
-                                                            int64_t stride, group_sums* sums) {
-  for (int i = 0; i < count; i++) sums[i].low = sums[i].high = _mm256_setzero_si256();
+// The sums of eight items, half of a group, with `count` queries, a constant where this is called:
+// the sums of eight queries fit the registers.
+static inline __attribute__((always_inline)) void sum_half(const uint8_t* codes, int64_t num_quads,
+                                                           int count, const int8_t* queries,
+                                                           int64_t stride, __m256i* results) {
+  __m256i sums[QUERIES_AT_ONCE];
+  for (int i = 0; i < count; i++) sums[i] = _mm256_setzero_si256();
   for (int64_t r = 0; r < num_quads; r += CHAIN) {
-    __m256i low[CHAIN], high[CHAIN], query[CHAIN];
-    for (int c = 0; c < CHAIN; c++) {
-      const uint8_t* row = codes + (r + c) * GROUP * QUAD;
-      low[c] = _mm256_loadu_si256((const __m256i*)row);
-      high[c] = _mm256_loadu_si256((const __m256i*)(row + 32));
-    }
-    for (int i = 0; i < count; i++) {
-      for (int c = 0; c < CHAIN; c++)
-        query[c] = broadcast_quad(queries + i * stride + (r + c) * QUAD);
-      sums[i].low = add_chain(sums[i].low, low, query);
-      sums[i].high = add_chain(sums[i].high, high, query);
-    }
+    __m256i items[CHAIN];
+    for (int c = 0; c < CHAIN; c++)
+      items[c] = _mm256_loadu_si256((const __m256i*)(codes + (r + c) * GROUP * QUAD));
+#pragma GCC unroll 8
+    for (int i = 0; i < count; i++)
+      sums[i] = add_chain(sums[i], items, queries + i * stride + r * QUAD);
   }
+  for (int i = 0; i < count; i++) results[i] = sums[i];
 }
 
 static inline __m256 compare(__m256i sums, const query_block* queries, int64_t q,
@@ -144,61 +138,78 @@ static inline __m256 compare(__m256i sums, const query_block* queries, int64_t q
   return _mm256_cmp_ps(_mm256_cvtepi32_ps(sums), least, _CMP_GE_OQ);
 }
 
-static __attribute__((noinline)) int64_t write_hits(const group_sums* sums, int count,
-                                                    const query_block* queries, int64_t first,
-                                                    const float* inverses, const float* offsets,
-                                                    int64_t first_item, scan_hit* hits) {
+typedef struct {
+  const float* inverses;
+  const float* offsets;  // NULL for zeros
+  int64_t first_item;
+} group_items;
+
+static __attribute__((noinline)) int64_t write_hits(const __m256i* low, const __m256i* high,
+                                                    int count, const query_block* queries,
+                                                    int64_t first, group_items group,
+                                                    scan_hit* hits) {
   int64_t num_hits = 0;
   for (int i = 0; i < count; i++) {
-    int64_t q = first + i;
-    __m256 low = compare(sums[i].low, queries, q, inverses, offsets);
-    __m256 high = compare(sums[i].high, queries, q, inverses + 8, offsets ? offsets + 8 : 0);
-    unsigned bits = (unsigned)_mm256_movemask_ps(low) | (unsigned)_mm256_movemask_ps(high) << 8;
-    const int32_t* values = (const int32_t*)&sums[i];
+    int32_t sums[GROUP];
+    _mm256_storeu_si256((__m256i*)sums, low[i]);
+    _mm256_storeu_si256((__m256i*)(sums + 8), high[i]);
+    const float* offsets = group.offsets;
+    __m256 passed[2] = {
+        compare(low[i], queries, first + i, group.inverses, offsets),
+        compare(high[i], queries, first + i, group.inverses + 8, offsets ? offsets + 8 : 0)};
+    unsigned bits = (unsigned)_mm256_movemask_ps(passed[0]);
+    bits |= (unsigned)_mm256_movemask_ps(passed[1]) << 8;
     for (; bits; bits &= bits - 1) {
       int item = __builtin_ctz(bits);
-      hits[num_hits++] = (scan_hit){(uint16_t)(first_item + item), (uint16_t)q, values[item]};
+      hits[num_hits++] =
+          (scan_hit){(uint16_t)(group.first_item + item), (uint16_t)(first + i), sums[item]};
     }
   }
   return num_hits;
 }
 
-static inline __attribute__((always_inline)) int64_t scan_group(const code_strip* strip,
-                                                                int64_t first_item, int count,
+static inline __attribute__((always_inline)) int64_t scan_group(const uint8_t* codes,
+                                                                int64_t num_quads, int count,
                                                                 const query_block* queries,
-                                                                int64_t first, scan_hit* hits) {
-  group_sums sums[QUERIES_AT_ONCE];
-  const float* inverses = strip->inverses + first_item;
-  const float* offsets = queries->offsets ? queries->offsets + first_item : 0;
-  sum_group(strip->codes + first_item * strip->num_quads * QUAD, strip->num_quads, count,
-            queries->codes + first * queries->stride, queries->stride, sums);
+                                                                int64_t first, group_items group,
+                                                                scan_hit* hits) {
+  __m256i low[QUERIES_AT_ONCE], high[QUERIES_AT_ONCE];
+  const int8_t* query_codes = queries->codes + first * queries->stride;
+  sum_half(codes, num_quads, count, query_codes, queries->stride, low);
+  sum_half(codes + 8 * QUAD, num_quads, count, query_codes, queries->stride, high);
   __m256 any = _mm256_setzero_ps();
   for (int i = 0; i < count; i++) {
-    __m256 low = compare(sums[i].low, queries, first + i, inverses, offsets);
-    __m256 high =
-        compare(sums[i].high, queries, first + i, inverses + 8, offsets ? offsets + 8 : 0);
-    any = _mm256_or_ps(any, _mm256_or_ps(low, high));
+    const float* offsets = group.offsets;
+    any = _mm256_or_ps(any, compare(low[i], queries, first + i, group.inverses, offsets));
+    any = _mm256_or_ps(
+        any, compare(high[i], queries, first + i, group.inverses + 8, offsets ? offsets + 8 : 0));
   }
   if (_mm256_testz_ps(any, any)) return 0;
-  group_sums kept[QUERIES_AT_ONCE];
-  for (int i = 0; i < count; i++) kept[i] = sums[i];
-  return write_hits(kept, count, queries, first, inverses, offsets, first_item, hits);
+  return write_hits(low, high, count, queries, first, group, hits);
+}
+
+// The strip that follows in memory is the next one to be scanned, if not by this thread.
+static void prefetch_ahead(const uint8_t* codes, int64_t num_quads) {
+  for (int64_t r = 0; r < num_quads; r++)
+    _mm_prefetch((const char*)(codes + r * GROUP * QUAD + PREFETCH_BYTES), _MM_HINT_T0);
 }
 
 static int64_t scan(const code_strip* strip, const query_block* queries, scan_hit* hits) {
-  int64_t num_hits = 0, num_queries = queries->num_queries;
-  int64_t group_bytes = strip->num_quads * GROUP * QUAD;
+  int64_t n = 0, num_quads = strip->num_quads;
   for (int64_t item = 0; item < strip->num_groups * GROUP; item += GROUP) {
-    // The strip that follows in memory is the next one to be scanned, if not by this thread.
-    const char* ahead = (const char*)strip->codes + item / GROUP * group_bytes + PREFETCH_BYTES;
-    for (int64_t line = 0; line < group_bytes; line += 64) _mm_prefetch(ahead + line, _MM_HINT_T0);
+    const uint8_t* codes = strip->codes + item * num_quads * QUAD;
+    const float* offsets = queries->offsets ? queries->offsets + item : 0;
+    group_items group = {strip->inverses + item, offsets, item};
+    prefetch_ahead(codes, num_quads);
     int64_t q = 0;
-    for (; q + QUERIES_AT_ONCE <= num_queries; q += QUERIES_AT_ONCE)
-      num_hits += scan_group(strip, item, QUERIES_AT_ONCE, queries, q, hits + num_hits);
-    for (; q < num_queries; q++)
-      num_hits += scan_group(strip, item, 1, queries, q, hits + num_hits);
+    for (; q + QUERIES_AT_ONCE <= queries->num_queries; q += QUERIES_AT_ONCE)
+      n += scan_group(codes, num_quads, QUERIES_AT_ONCE, queries, q, group, hits + n);
+    for (; q + 4 <= queries->num_queries; q += 4)
+      n += scan_group(codes, num_quads, 4, queries, q, group, hits + n);
+    for (; q < queries->num_queries; q++)
+      n += scan_group(codes, num_quads, 1, queries, q, group, hits + n);
   }
-  return num_hits;
+  return n;
 }
 
 const simd_set simd_avx2 = {
