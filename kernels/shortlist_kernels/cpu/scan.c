@@ -23,9 +23,21 @@ typedef struct {
   int64_t num_rescored[MAX_THREADS];
 } scan_run;
 
-int64_t candidate_capacity(int64_t k, int64_t num_threads) {
-  int64_t shared = 32 * k / num_threads;
-  return (shared > 4 * k ? shared : 4 * k) + 256;
+// Room for the candidates of a query whose bounds are loose, shared by the threads.
+static int64_t candidate_capacity(const search_call* call) {
+  int64_t shared = 32 * call->k / call->num_threads;
+  return (shared > 4 * call->k ? shared : 4 * call->k) + 256;
+}
+
+int64_t scan_bytes(const search_call* call) {
+  int64_t each = (int64_t)sizeof(strip_scratch) + call->k * (int64_t)sizeof(scored);
+  return call->num_threads * each;
+}
+
+int64_t scan_bytes_per_query(const search_call* call) {
+  int64_t each = candidate_capacity(call) * (int64_t)sizeof(candidate);
+  return call->num_threads * (each + (int64_t)sizeof(candidate_list)) +
+         (int64_t)sizeof(shared_floor);
 }
 
 static void score_candidate(scan_run* run, int64_t thread, int64_t q, candidate* entry) {
@@ -131,7 +143,7 @@ int scan_codes(const search_call* call, const coded_queries* queries, int64_t fi
   size_t num_queries = (size_t)queries->count, num_lists = num_queries * (size_t)num_threads;
   scan_run run = {
       .walk = {call, queries, first_query, num_threads, .offer = take, .context = &run},
-      .capacity = candidate_capacity(call->k, num_threads),
+      .capacity = candidate_capacity(call),
   };
   run.walk.floors = malloc(num_queries * sizeof(shared_floor));
   run.walk.scratch = malloc((size_t)num_threads * sizeof(strip_scratch));

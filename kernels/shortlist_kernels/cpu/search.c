@@ -10,8 +10,9 @@
 #include "vectors.h"
 
 enum {
-  WORKING_BYTES = 7 << 20,
+  WORKING_BYTES = 8 << 20,
   MAX_PASS = 1024,  // queries
+  EXHAUSTIVE_PASS = 128,
   LARGEST_CODED_K = 8192,
   LARGEST_CODED_DIM = 1 << 16,  // sums of products of codes fit 32 bits
   SHORT_LIST = 32,  // an allow-list of less than 1 / SHORT_LIST of the items is scored whole
@@ -42,9 +43,15 @@ void write_best(const search_call* call, int64_t query, best_list* best) {
   }
 }
 
-static int64_t queries_per_pass(const search_call* call, int64_t num_queries) {
-  int64_t lists = call->num_threads * candidate_capacity(call->k, call->num_threads) * 16;
-  int64_t pass = WORKING_BYTES / (lists + coded_query_bytes(call->items->dim));
+// How many queries fit the working memory; fewer threads, where not even one does.
+static int64_t fit_pass(search_call* call, int64_t num_queries) {
+  int64_t pass = EXHAUSTIVE_PASS;
+  for (; call->k <= LARGEST_CODED_K; call->num_threads = (call->num_threads + 1) / 2) {
+    int64_t fixed = scan_bytes(call) + QUERY_BLOCK * coded_query_bytes(call->items->dim);
+    int64_t each = scan_bytes_per_query(call) + coded_query_bytes(call->items->dim);
+    pass = (WORKING_BYTES - fixed) / each;
+    if (pass > 0 || call->num_threads == 1) break;
+  }
   if (pass > MAX_PASS) pass = MAX_PASS;
   if (pass > num_queries) pass = num_queries;
   return pass > 0 ? pass : 1;
@@ -79,7 +86,7 @@ int search(const simd_set* simd, const item_store* items, const float* queries, 
   if (k == 0 || num_queries == 0 || items->num_items == 0) return 0;
   if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
   search_call call = {simd, items, filters, bias, k, num_threads, scores, ids, counts};
-  int64_t pass = queries_per_pass(&call, num_queries);
+  int64_t pass = fit_pass(&call, num_queries);
   coded_queries coded;
   uint8_t* is_open = malloc((size_t)pass);
   int result = create_queries(&coded, pass, items->dim);

@@ -32,8 +32,9 @@ void write_best(const search_call* call, int64_t query, best_list* best);
 int scan_codes(const search_call* call, const coded_queries* queries, int64_t first_query,
                uint8_t* is_open);
 
-// The most candidates that a thread of scan_codes holds for one query.
-int64_t candidate_capacity(int64_t k, int64_t num_threads);
+// Bytes that scan_codes takes, and those it takes for each query.
+int64_t scan_bytes(const search_call* call);
+int64_t scan_bytes_per_query(const search_call* call);
 
 // exhaustive.c: scores every allowed item for the queries that have is_open set.
 int score_all(const search_call* call, const coded_queries* queries, int64_t first_query,
