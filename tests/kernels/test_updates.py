@@ -145,8 +145,9 @@ def stamps_seen(found: Found) -> Int64:
 class Writer:
     """Changes items that nobody else changes, so that it knows at any time what a search for them must find."""
 
-    def __init__(self, index: VectorIndex, ids_n: Int64, seed: int) -> None:
+    def __init__(self, index: VectorIndex, ids_n: Int64, seed: int, watched: Int64 | None = None) -> None:
         self.index, self.ids_n, self.random = index, ids_n, np.random.default_rng(seed)
+        self.watched = np.empty(0, np.int64) if watched is None else watched
         self.stamps = np.zeros(NUM_IDS, np.int64)  # by id; 0 where the index has no such item
         self.versions = np.zeros(NUM_IDS, np.int64)
 
@@ -155,7 +156,7 @@ class Writer:
         for _ in range(num_calls):
             kind = self.random.random()
             if kind < 0.2:
-                self.search()
+                self.watch() if kind < 0.03 else self.search()
                 continue
             count = 1 if kind < 0.85 else int(self.random.integers(2, 9)) if kind < 0.98 else self.ids_n.size
             ids_n = self.ids_n[self.random.integers(self.ids_n.size - count + 1) :][:count]
@@ -187,12 +188,18 @@ class Writer:
         expected = np.sort(self.stamps[self.stamps > 0])[::-1]
         assert np.array_equal(seen, expected), (seen, expected)
 
+    def watch(self) -> None:
+        """Another thread changes the watched items, all in each call: they come, change and go together."""
+        seen = stamps_seen(self.index.search(QUERIES, self.watched.size + 1, allow=self.watched))
+        assert seen.size in (0, self.watched.size), "part of a change"
+        assert np.unique(seen // NUM_IDS).size <= 1, "part of an update"
+
 
 class BulkWriter(Writer):
-    """Changes all its items in each call, so that any search finds all of them in one version, or none."""
+    """Changes all its items in each call, and searches the whole index."""
 
     def work(self, num_calls: int) -> None:
-        """Changes, and searches of the whole index, which must not lose or double or turn back an item."""
+        """What others do meanwhile must not lose or double or turn back an item."""
         newest = np.zeros(NUM_IDS, np.int64)
         for turn in range(num_calls):
             if turn % 8 == 0:
@@ -203,10 +210,7 @@ class BulkWriter(Writer):
             assert np.unique(ids_n).size == ids_n.size, "an item twice"
             assert (seen >= newest[ids_n]).all(), "an older version than seen before"
             newest[ids_n] = seen
-            own = seen[np.isin(ids_n, self.ids_n)]
-            assert own.size in (0, self.ids_n.size), "part of a change"
-            assert np.unique(own // NUM_IDS).size <= 1, "part of an update"
-            assert np.array_equal(np.sort(own), np.sort(self.stamps[self.stamps > 0]))
+            assert np.array_equal(np.sort(seen[np.isin(ids_n, self.ids_n)]), self.stamps[self.stamps > 0])
 
 
 @contextmanager
@@ -224,7 +228,7 @@ def quick_switches() -> Iterator[None]:
 def test_a_million_changes_and_searches_from_several_threads_agree_with_a_model(metric: str) -> None:
     index = VectorIndex(DIM, metric)
     parts = np.split(np.arange(NUM_IDS), [150, 300, 450, 750])
-    writers = [Writer(index, part, seed) for seed, part in enumerate(parts[:3])]
+    writers = [Writer(index, part, seed, watched=parts[3]) for seed, part in enumerate(parts[:3])]
     writers.append(BulkWriter(index, parts[3], seed=3))
     index.add(parts[4], stamped(parts[4]))  # never touched, but moved about by what others remove
     rounds, shares = 20, (0.3, 0.3, 0.3, 0.1)
