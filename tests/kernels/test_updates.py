@@ -100,6 +100,31 @@ def test_any_sequence_of_changes_is_searched_exactly(
 
 
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("way", ["added", "updated", "moved", "moved after loading"])
+def test_bounds_follow_an_item_to_where_it_goes(tmp_path: Path, metric: str, way: str) -> None:
+    """Codes show the others as they are; the best item, coded as if it scored nothing, comes among them."""
+    signs_D = np.where(np.arange(258) % 2, -1.0, 1.0)
+    best_D, other_D = 0.4995 * signs_D, np.zeros(258)
+    best_D[:2], other_D[2:4] = (63, -63), (32, -32)
+    best, others = np.array([best_D], np.float32), np.tile(other_D.astype(np.float32), (700, 1))
+    query_1D = np.array([np.where(np.arange(258) < 2, 0, 252 * signs_D)], np.float32)
+    index = VectorIndex(258, metric)
+    index.add(np.arange(700), others)
+    if way == "updated":
+        index.update([5], best)
+    else:
+        index.add([900], best)
+    if way == "moved after loading":
+        index.save(tmp_path / "items")
+        index = VectorIndex.load(tmp_path / "items")
+    if way.startswith("moved"):
+        index.remove([5])
+    for isa in COMPILED:
+        with dispatch.using(isa):
+            assert index.search(query_1D, 1)[1].tolist() == [[5 if way == "updated" else 900]]
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_one_item_at_a_time_may_come_change_and_go(metric: str) -> None:
     random, index, model = np.random.default_rng(3), VectorIndex(7, metric), Model(7, metric)
     for turn in range(1500):
@@ -289,7 +314,7 @@ def test_a_save_among_changes_holds_a_state_that_was_there(tmp_path: Path) -> No
         while not done.is_set():
             writer.put(index.update, writer.ids_n)
             index.remove(writer.ids_n[100:])
-            writer.put(index.add, writer.ids_n[100:])
+            writer.put(index.add, writer.random.permutation(writer.ids_n[100:]))
 
     with quick_switches(), ThreadPoolExecutor(1) as threads:
         writing = threads.submit(write)
@@ -484,6 +509,7 @@ def test_an_index_shares_no_memory_with_its_callers() -> None:
     added.add(ids_N, vectors_ND)
     queries_QD = random.standard_normal((2, 6), np.float32)
     before = added.search(queries_QD, 400)
+    added.ids[:], added.vectors(ids_N)[:] = 7, 0
     seen_ids, seen_vectors = added.ids, added.vectors(ids_N)
     kept = seen_vectors.copy()
     ids_N[:], vectors_ND[:] = -5, np.nan
