@@ -45,6 +45,7 @@ from shortlist_server.rpc.standard import Health, add_reflection
 from shortlist_server.shutdown import close_within
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
+from shortlist_server.threads import threads_of
 
 REFUSING_S = 0.5  # long enough for a busy caller to come back once and hear that it should go elsewhere
 CLOSE_TIMEOUT_S = 10.0
@@ -83,7 +84,7 @@ def build(settings: Settings) -> App:
     """Open, check and warm up everything. Raises PackageError or StateError; then nothing is left open."""
     package = open_package(
         settings.package,
-        num_threads=settings.model_threads,
+        num_threads=threads_of(settings),
         user_tower_rows=settings.user_tower_rows,
         device=settings.device,
     )

@@ -34,7 +34,7 @@ class Limits:
     max_message_bytes: Annotated[StrictInt, Field(ge=1024, le=2**31 - 1)] = 16 * 2**20
     """Largest gRPC message in either direction."""
     max_batch_rows: _Positive = 64
-    """Most requests that share one pass of the pipeline."""
+    """Most requests that share one pass of the pipeline; in a search, up to 4 queries count as one."""
     max_waiting_requests: _Positive = 1024
     """Requests that may wait for the pipeline before new ones are refused as overload."""
     max_waiting_events: _Positive = 100_000
@@ -65,8 +65,9 @@ class Settings:
     """Server processes that share the port."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where models run; "cuda" falls back to the CPU, with a warning, where there is none."""
-    model_threads: Annotated[StrictInt, Field(ge=1, le=256)] = 1
-    """Threads inside one run of a model."""
+    threads: Annotated[StrictInt, Field(ge=1, le=256)] | None = None
+    """Threads of one process for one scan of the vectors and for one run of a model. None: the cores that the server
+    may use, shared equally by the workers, at least 1."""
     user_tower_rows: Annotated[StrictInt, Field(ge=1, le=1024)] = 4
     """Rows of one run of the user tower: a lone user pays for all of them, a full batch saves the calls between."""
     drain_seconds: Annotated[StrictFloat, Field(ge=0, le=3600)] = 10.0

@@ -37,6 +37,8 @@ class Package:
     vectors: MappingProxyType[str, VectorIndex]
     neighbours: MappingProxyType[str, Csr]
     models: MappingProxyType[str, OnnxModel]
+    num_threads: int
+    """How many threads a search of `vectors` and a run of one of `models` take."""
 
 
 def open_package(
@@ -48,7 +50,8 @@ def open_package(
 ) -> Package:
     """Open the package in this directory and warm its models up; PackageError names the file that is at fault.
 
-    The ranker runs one request at a time, other models `user_tower_rows` rows at a time, each with `num_threads`.
+    The ranker runs one request at a time, other models `user_tower_rows` rows at a time, each with `num_threads`, as
+    has each search.
     """
     manifest = parse_manifest(read_manifest_bytes(path))
     verify_files(path, manifest)
@@ -65,7 +68,13 @@ def open_package(
         models[spec.role] = OnnxModel(locate(path, spec.path), spec, rows, num_threads, device)
         models[spec.role].warm_up(catalog.num_items, manifest.num_candidates)
     return Package(
-        path, manifest, catalog, MappingProxyType(vectors), MappingProxyType(neighbours), MappingProxyType(models)
+        path,
+        manifest,
+        catalog,
+        MappingProxyType(vectors),
+        MappingProxyType(neighbours),
+        MappingProxyType(models),
+        num_threads,
     )
 
 

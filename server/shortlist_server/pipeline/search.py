@@ -36,6 +36,7 @@ class VectorSearch:
         self._spaces: dict[str, VectorIndex] = dict(package.vectors)
         spaces = [source.vectors for source in package.manifest.sources if source.type == "two_tower"]
         self._max_reply_bytes = max_reply_bytes
+        self._num_threads = package.num_threads
         self._id_bytes = 2 + sum(map(len, package.catalog.item_ids)) // package.catalog.num_items
         self._spaces.setdefault(DEFAULT_SPACE, package.vectors[(spaces or [package.manifest.rerank.vectors])[0]])
 
@@ -62,6 +63,7 @@ class VectorSearch:
             k,
             allow=self._known(request.allow_item_ids) if request.allow_item_ids else None,
             exclude=self._known(request.exclude_item_ids) if request.exclude_item_ids else None,
+            num_threads=self._num_threads,
         )
         return self._encode(scores_QK, rows_QK, rows_only=request.rows_only)
 

@@ -53,9 +53,11 @@ class _ByNeighbours(NamedTuple):
 
 class _ByVectors(NamedTuple):
     cosine: VectorIndex
+    num_threads: int
 
     def similar(self, row: int, mask_I: NDArray[np.bool_], k: int) -> RowsAndScores:
-        scores, rows = self.cosine.search(self.cosine.vectors(np.array([row])), k, mask=mask_I)
+        vector_1D = self.cosine.vectors(np.array([row]))
+        scores, rows = self.cosine.search(vector_1D, k, mask=mask_I, num_threads=self.num_threads)
         return RowsAndScores(rows, scores)
 
 
@@ -123,7 +125,7 @@ def _likenesses(package: Package) -> dict[str, Likeness]:
         if source.type == "item_neighbours":
             by_neighbours[source.name] = _ByNeighbours(package.neighbours[source.neighbours])
         elif source.type == "two_tower":
-            by_vectors[source.name] = _ByVectors(_cosine(package.vectors[source.vectors]))
+            by_vectors[source.name] = _ByVectors(_cosine(package.vectors[source.vectors]), package.num_threads)
     return by_neighbours | by_vectors
 
 

@@ -42,7 +42,8 @@ def build_sources(package: Package) -> tuple[Source, ...]:
     sources: list[Source] = []
     for spec in package.manifest.sources:
         if spec.type == "two_tower":
-            sources.append(TwoTower(spec, package.models[spec.model], package.vectors[spec.vectors]))
+            tower, items = package.models[spec.model], package.vectors[spec.vectors]
+            sources.append(TwoTower(spec, tower, items, package.num_threads))
         elif spec.type == "item_neighbours":
             sources.append(ItemNeighbours(spec, package.neighbours[spec.neighbours]))
         else:
