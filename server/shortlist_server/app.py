@@ -49,7 +49,7 @@ from shortlist_server.threads import threads_of
 
 REFUSING_S = 0.5  # long enough for a busy caller to come back once and hear that it should go elsewhere
 CLOSE_TIMEOUT_S = 10.0
-NUM_WORKER_THREADS = 2  # one for the funnel, one for what must not hold it up
+NUM_WORKER_THREADS = 4  # one a lane, so that none holds another up: funnel, similar items, searches small and large
 SERVICES = tuple(
     descriptor.full_name
     for module in (recommendation_pb2, search_pb2, event_pb2, catalog_pb2, package_pb2)
@@ -104,7 +104,7 @@ def build(settings: Settings) -> App:
         door=Door(
             num_workers=NUM_WORKER_THREADS,
             max_batch_rows=limits.max_batch_rows,
-            max_queued_rows=limits.max_waiting_requests,
+            max_queued=limits.max_waiting_requests,
         ),
     )
 

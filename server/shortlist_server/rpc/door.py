@@ -57,18 +57,21 @@ class _Waiting:
 
 
 class Door:
-    """A bounded queue in front of a few worker threads."""
+    """A queue of at most `max_queued` requests in front of a few worker threads.
 
-    def __init__(self, *, num_workers: int, max_batch_rows: int = 64, max_queued_rows: int = 1024) -> None:
+    A batch has at most `max_batch_rows` rows, or is one request that has more.
+    """
+
+    def __init__(self, *, num_workers: int, max_batch_rows: int = 64, max_queued: int = 1024) -> None:
         for name, value in (
             ("num_workers", num_workers),
             ("max_batch_rows", max_batch_rows),
-            ("max_queued_rows", max_queued_rows),
+            ("max_queued", max_queued),
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self._max_batch_rows = max_batch_rows
-        self._max_queued_rows = max_queued_rows
+        self._max_queued = max_queued
         self._queue: deque[_Waiting] = deque()
         self._queued_rows: Counter[Lane[Any, Any]] = Counter()
         self._busy: set[Lane[Any, Any]] = set()
@@ -93,7 +96,7 @@ class Door:
         future: asyncio.Future[ReplyT] = loop.create_future()
         deadline = Deadline(at_s=deadline_at_s, cancelled=future.cancelled)
         with self._changed:
-            self._admit(lane, deadline, num_rows)
+            self._admit(lane, deadline)
             self._queue.append(_Waiting(lane, request, deadline, num_rows, future, loop))
             self._queued_rows[lane] += num_rows
             self._changed.notify()
@@ -107,13 +110,12 @@ class Door:
         for worker in self._workers:
             worker.join()
 
-    def _admit(self, lane: Lane[Any, Any], deadline: Deadline, num_rows: int) -> None:
+    def _admit(self, lane: Lane[Any, Any], deadline: Deadline) -> None:
         queue_s = self._queued_rows[lane] * self._row_cost_s.get(lane, 0.0)
-        queued_rows = self._queued_rows.total()
         if self._closing:
             raise Overloaded("the server is shutting down", retry_after_s=1.0)
-        if self._queue and queued_rows + num_rows > self._max_queued_rows:
-            raise Overloaded(f"{queued_rows} requests wait already", retry_after_s=max(queue_s, LEAST_RETRY_S))
+        if len(self._queue) >= self._max_queued:
+            raise Overloaded(f"{len(self._queue)} requests wait already", retry_after_s=max(queue_s, LEAST_RETRY_S))
         remaining_s = deadline.remaining_s()
         least_s = lane.least_s()
         if remaining_s <= least_s:

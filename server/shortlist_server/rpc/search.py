@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from grpc import aio
 
 from shortlist.v1.search_pb2 import SearchRequest, SearchResponse
 from shortlist.v1.search_pb2_grpc import SearchServiceServicer
-from shortlist_server.pipeline.query import MAX_K
-from shortlist_server.pipeline.search import MAX_QUERIES, VectorSearch
+from shortlist_server.pipeline.search import VectorSearch
+from shortlist_server.pipeline.search_query import MAX_QUERIES
 from shortlist_server.rpc.deadline import deadline_of
 from shortlist_server.rpc.door import Door, Lane
 
-RESULTS_A_ROW = 10_000
+QUERIES_A_ROW: Final = 4
+"""64 rows, a full batch, are at most the 256 queries that one scan takes."""
+MAX_SMALL: Final = 64
+"""Queries of a request that does not wait behind larger ones."""
 
 
 class SearchService(SearchServiceServicer):
-    """Hands requests to the door; `VectorSearch` does the work."""
+    """Hands requests to the door; `VectorSearch` does the work.
+
+    Large requests have a lane of their own, where thousands of queries may take seconds: a small one shares the cores
+    with them instead of waiting for their end.
+    """
 
     def __init__(self, door: Door, search: VectorSearch) -> None:
         self._door = door
-        self._search: Lane[SearchRequest, SearchResponse] = Lane("search", search.run)
+        self._small: Lane[SearchRequest, SearchResponse] = Lane("search", search.run)
+        self._large: Lane[SearchRequest, SearchResponse] = Lane("large search", search.run)
 
     async def Search(self, request: SearchRequest, context: aio.ServicerContext[Any, Any]) -> SearchResponse:
         """The exact top k of every query vector."""
+        num_queries = _num_queries(request)
         return await self._door.submit(
-            self._search, request, deadline_at_s=deadline_of(context), num_rows=_num_rows(request)
+            self._small if num_queries <= MAX_SMALL else self._large,
+            request,
+            deadline_at_s=deadline_of(context),
+            num_rows=-(-num_queries // QUERIES_A_ROW),
         )
 
 
-def _num_rows(request: SearchRequest) -> int:
-    """What the search counts for at the door, where a lookup of a user counts 1; the request is not checked yet."""
-    num_queries = request.queries.shape[0] if request.queries.shape else 0
-    num_results = min(max(num_queries, 0), MAX_QUERIES) * min(max(request.k, 1), MAX_K)
-    return 1 + num_results // RESULTS_A_ROW
+def _num_queries(request: SearchRequest) -> int:
+    """How many queries the request says that it has, within 1..MAX_QUERIES; it is not checked yet."""
+    said = request.queries.shape[0] if request.queries.shape else 1
+    return min(max(said, 1), MAX_QUERIES)

@@ -44,7 +44,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    opened = Door(num_workers=1, max_batch_rows=4, max_queued_rows=6)
+    opened = Door(num_workers=1, max_batch_rows=4, max_queued=6)
     yield opened
     opened.close()
 
@@ -134,6 +134,18 @@ def test_a_full_queue_refuses_with_the_time_to_wait(door: Door, gate: Gate) -> N
         assert await door.submit(gate.lane, "welcome again") == 1
 
     run(scenario)
+
+
+def test_the_queue_is_full_of_requests_however_many_rows_they_have(door: Door, gate: Gate) -> None:
+    async def scenario() -> None:
+        waiting = await queued(door, gate, list("abcdef"), num_rows=100)
+        with pytest.raises(Overloaded, match="6 requests wait"):
+            await door.submit(gate.lane, "one too many")
+        gate.open.set()
+        await asyncio.gather(*waiting)
+
+    run(scenario)
+    assert gate.batches == [["first"], *([name] for name in "abcdef")]
 
 
 def test_a_request_that_expired_in_the_queue_is_never_run(door: Door, gate: Gate) -> None:
@@ -232,7 +244,7 @@ def test_closing_finishes_what_waits_and_refuses_what_comes(gate: Gate) -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("option", ["num_workers", "max_batch_rows", "max_queued_rows"])
+@pytest.mark.parametrize("option", ["num_workers", "max_batch_rows", "max_queued"])
 def test_sizes_below_one_are_refused_by_name(option: str) -> None:
     sizes = {"num_workers": 1, option: 0}
     with pytest.raises(ValueError, match=option):
