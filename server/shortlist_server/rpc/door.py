@@ -97,9 +97,11 @@ class Door:
         deadline = Deadline(at_s=deadline_at_s, cancelled=future.cancelled)
         with self._changed:
             self._admit(lane, deadline)
+            # One wake-up a batch: each takes the interpreter's lock, and a busy worker comes back by itself.
+            if not self._queued_rows[lane] and lane not in self._busy:
+                self._changed.notify()
             self._queue.append(_Waiting(lane, request, deadline, num_rows, future, loop))
             self._queued_rows[lane] += num_rows
-            self._changed.notify()
         return await future
 
     def close(self) -> None:
@@ -137,10 +139,13 @@ class Door:
                     self._changed.wait()
                 batch = self._take(lane)
                 self._busy.add(lane)
+                if self._oldest_free_lane() is not None:
+                    self._changed.notify()
             self._serve([waiting for waiting in batch if self._is_wanted(waiting)])
             with self._changed:
                 self._busy.remove(lane)
-                self._changed.notify_all()
+                if self._closing:
+                    self._changed.notify_all()
 
     def _oldest_free_lane(self) -> Lane[Any, Any] | None:
         return next((waiting.lane for waiting in self._queue if waiting.lane not in self._busy), None)

@@ -148,6 +148,22 @@ def test_the_queue_is_full_of_requests_however_many_rows_they_have(door: Door, g
     assert gate.batches == [["first"], *([name] for name in "abcdef")]
 
 
+@pytest.mark.parametrize("num_workers", [1, 2, 4])
+def test_every_request_of_many_lanes_is_answered_by_few_workers(num_workers: int) -> None:
+    door = Door(num_workers=num_workers, max_batch_rows=3)
+    lanes: list[Lane[int, int]] = [
+        Lane(f"lane-{number}", lambda tasks: [task.request for task in tasks]) for number in range(5)
+    ]
+
+    async def scenario() -> None:
+        for _ in range(20):
+            answers = [door.submit(lanes[number % 5], number) for number in range(60)]
+            assert await asyncio.gather(*answers) == list(range(60))
+
+    run(scenario)
+    door.close()
+
+
 def test_a_request_that_expired_in_the_queue_is_never_run(door: Door, gate: Gate) -> None:
     async def scenario() -> None:
         deadline_at_s = time.monotonic() + 0.05
