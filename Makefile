@@ -74,6 +74,7 @@ bench: .venv/bench  ## kernels beside their peers (tables, build/bench), and the
 	cd kernels && ../$(BIN)/python -m benchmarks.search
 	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
 	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
+	$(BIN)/python server/benchmarks/search_service.py
 
 clean:  ## remove everything that was built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache
