@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortlist_kernels.cpu._cpu import available_cores
+from shortlist_kernels import available_cores
 from shortlist_server.config import Settings
 
 
