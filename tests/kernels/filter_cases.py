@@ -114,6 +114,18 @@ def _all_three(random: np.random.Generator, ids_N: Int64, scores_QN: Float64) ->
     )
 
 
+def _all_three_of_few(random: np.random.Generator, ids_N: Int64, scores_QN: Float64) -> Filtered:
+    """Short lists per query that overlap: of what is allowed, half is excluded and half is masked."""
+    mask_QN = random.random(scores_QN.shape) < 0.5
+    listed_QN, excluded_QN = random.random(scores_QN.shape) < 0.03, random.random(scores_QN.shape) < 0.5
+    arguments = {
+        "mask": mask_QN,
+        "allow": _rows_of_ids(ids_N, listed_QN),
+        "exclude": _rows_of_ids(ids_N, excluded_QN),
+    }
+    return Filtered(arguments, mask_QN & listed_QN & ~excluded_QN)
+
+
 FILTERS: dict[str, Filter] = {
     "no filter": lambda r, ids, scores: Filtered({}, np.ones(scores.shape, np.bool_)),
     "mask": _mask_shared,
@@ -130,6 +142,7 @@ FILTERS: dict[str, Filter] = {
     "allow most": _allow_most,
     "allow none": _allow_none,
     "all three": _all_three,
+    "all three of few": _all_three_of_few,
 }
 
 
