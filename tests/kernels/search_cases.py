@@ -178,16 +178,18 @@ def queries_for(kind: str, random: np.random.Generator, vectors_ND: Float32, num
 
 # --- ids and indexes -----------------------------------------------------------------------------------------------
 
-ID_KINDS = ("positions", "shuffled", "descending", "largest")
+ID_KINDS = ("positions", "shuffled", "descending", "largest", "far apart")
 
 
 def ids_of(kind: str, random: np.random.Generator, num_items: int) -> Int64:
-    """Distinct ids; the largest ones differ only where float64 cannot tell."""
+    """Distinct ids; float64 cannot tell the largest from each other, and the low 32 bits of those far apart mislead."""
     ids_N = np.arange(num_items)
     if kind == "shuffled":
         return random.permutation(ids_N * 3)
     if kind == "descending":
         return ids_N[::-1].copy()
+    if kind == "far apart":
+        return random.permutation(ids_N) * np.int64(2**31 + 1)
     return np.int64(2**63 - 1) - random.permutation(ids_N) if kind == "largest" else ids_N
 
 
