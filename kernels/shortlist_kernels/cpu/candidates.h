@@ -8,7 +8,7 @@
 
 typedef struct {
   double estimate;  // the score is within `margin` of it
-  float margin;     // 0 where the estimate is the score
+  float margin;
   uint32_t position;
 } candidate;
 
