@@ -115,7 +115,7 @@ static int run_members(exhaustive_run* run, int64_t capacity) {
 }
 
 int score_all(const search_call* call, const coded_queries* queries, int64_t first_query,
-              const uint8_t* is_open) {
+              const scan_state* states) {
   int64_t num_items = call->items->num_items;
   int64_t capacity = call->k < num_items ? call->k : num_items;
   int64_t affordable = LIST_BYTES / (capacity * (int64_t)sizeof(scored));
@@ -127,7 +127,7 @@ int score_all(const search_call* call, const coded_queries* queries, int64_t fir
   int64_t count = 0;
   int result = 0;
   for (int64_t q = 0; q < queries->count && result == 0; q++) {
-    if (is_open[q]) members[count++] = q;
+    if (states[q] == TOO_LOOSE) members[count++] = q;
     if (count == 0 || (count < members_at_once && q + 1 < queries->count)) continue;
     exhaustive_run run = {call, queries, first_query, members, count, num_parts, 0};
     result = run_members(&run, capacity);

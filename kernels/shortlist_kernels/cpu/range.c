@@ -79,7 +79,7 @@ static int run_pass(const search_call* call, const coded_queries* queries, int64
   if (!atomic_load(&run.is_out_of_memory)) {
     for (int64_t q = 0; q < queries->count; q++)
       atomic_init(&run.walk.floors[q], least_scores[first_query + q]);
-    walk_strips(&run.walk);
+    walk_strips(&run.walk, 1);
     run_tasks(num_threads, queries->count, finish_query, &run);
   }
   for (size_t i = 0; run.lists && i < num_lists; i++) free(run.lists[i].entries);

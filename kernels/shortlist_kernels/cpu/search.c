@@ -65,18 +65,17 @@ static int uses_codes(const search_call* call, int64_t query) {
 }
 
 static int run_pass(const search_call* call, const coded_queries* queries, int64_t first_query,
-                    uint8_t* is_open) {
-  int any_coded = 0;
+                    scan_state* states) {
+  int64_t num_coded = 0, num_loose = 0;
   for (int64_t q = 0; q < queries->count; q++) {
-    is_open[q] = !uses_codes(call, first_query + q);
-    any_coded |= !is_open[q];
+    states[q] = uses_codes(call, first_query + q) ? UNFINISHED : TOO_LOOSE;
+    num_coded += states[q] == UNFINISHED;
   }
-  int result = any_coded ? scan_codes(call, queries, first_query, is_open) : 0;
+  int result = num_coded ? scan_codes(call, queries, first_query, states) : 0;
   if (result != 0) return result;
-  int64_t num_open = 0;
-  for (int64_t q = 0; q < queries->count; q++) num_open += is_open[q];
-  call->counts->num_exhaustive += num_open;
-  return num_open ? score_all(call, queries, first_query, is_open) : 0;
+  for (int64_t q = 0; q < queries->count; q++) num_loose += states[q] == TOO_LOOSE;
+  call->counts->num_exhaustive += num_loose;
+  return num_loose ? score_all(call, queries, first_query, states) : 0;
 }
 
 int search(const simd_set* simd, const item_store* items, const float* queries, int64_t num_queries,
@@ -88,16 +87,16 @@ int search(const simd_set* simd, const item_store* items, const float* queries, 
   search_call call = {simd, items, filters, bias, k, num_threads, scores, ids, counts};
   int64_t pass = fit_pass(&call, num_queries);
   coded_queries coded;
-  uint8_t* is_open = malloc((size_t)pass);
+  scan_state* states = malloc((size_t)pass * sizeof(scan_state));
   int result = create_queries(&coded, pass, items->dim);
-  if (!is_open) result = OUT_OF_MEMORY;
+  if (!states) result = OUT_OF_MEMORY;
   for (int64_t first = 0; first < num_queries && result == 0; first += pass) {
     int64_t count = num_queries - first < pass ? num_queries - first : pass;
     code_queries(&coded, items->metric, items->dim, simd->max_query_code,
                  queries + first * items->dim, count);
-    result = run_pass(&call, &coded, first, is_open);
+    result = run_pass(&call, &coded, first, states);
   }
   release_queries(&coded);
-  free(is_open);
+  free(states);
   return result;
 }

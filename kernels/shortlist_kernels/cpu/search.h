@@ -27,17 +27,21 @@ int is_allowed(const search_call* call, int64_t query, int64_t position);
 
 void write_best(const search_call* call, int64_t query, best_list* best);
 
-// scan.c: searches queries first_query to first_query + queries->count - 1 through their codes, and
-// sets is_open for those whose bounds were too loose, which it leaves unanswered.
+// How far a query of a pass has come. TOO_LOOSE: its bounds do not tell enough, or it is cheaper to
+// score all that it allows.
+typedef enum { UNFINISHED, ANSWERED, TOO_LOOSE } scan_state;
+
+// scan.c: answers the unfinished queries of a pass through their codes, or finds them too loose.
+// The pass begins with query first_query of the call.
 int scan_codes(const search_call* call, const coded_queries* queries, int64_t first_query,
-               uint8_t* is_open);
+               scan_state* states);
 
 // Bytes that scan_codes takes, and those it takes for each query.
 int64_t scan_bytes(const search_call* call);
 int64_t scan_bytes_per_query(const search_call* call);
 
-// exhaustive.c: scores every allowed item for the queries that have is_open set.
+// exhaustive.c: answers the queries that are TOO_LOOSE by scoring every item that they allow.
 int score_all(const search_call* call, const coded_queries* queries, int64_t first_query,
-              const uint8_t* is_open);
+              const scan_state* states);
 
 #endif

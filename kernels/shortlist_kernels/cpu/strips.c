@@ -5,14 +5,12 @@
 #include "store.h"
 #include "threads.h"
 
-enum {
-  NUM_SEEDS = 64,  // strips from all over the store that come first, for a good early floor
-  STRIPS_PER_TASK = 16,
-};
+enum { STRIPS_PER_TASK = 16, SEEDS_PER_TASK = 32 };
 
 typedef struct {
   const strip_walk* walk;
-  int64_t num_strips, num_seeds, seed_stride;
+  int64_t num_strips;
+  int seeds_too;
 } strip_order;
 
 static void take_hits(const strip_walk* walk, int64_t thread, const code_span* span, int64_t first,
@@ -48,10 +46,10 @@ static void scan_block(const strip_walk* walk, int64_t thread, const code_span* 
   take_hits(walk, thread, span, first, num_hits);
 }
 
-static void scan_strip(const strip_walk* walk, int64_t thread, int64_t strip) {
+static void scan_items(const strip_walk* walk, int64_t thread, int64_t begin, int64_t end) {
   const filter_set* filters = walk->call->filters;
   const uint8_t* mask = filters->mask_rows == 1 ? filters->mask_bits : 0;
-  int64_t begin = strip * STRIP, end = begin + STRIP, count = walk->queries->count;
+  int64_t count = walk->queries->count;
   if (end > walk->call->items->num_items) end = walk->call->items->num_items;
   code_span span;
   for (; next_span(walk->call->items, mask, begin, end, &span); begin = span.first + span.num_items)
@@ -60,25 +58,35 @@ static void scan_strip(const strip_walk* walk, int64_t thread, int64_t strip) {
                  count - first < QUERY_BLOCK ? count - first : QUERY_BLOCK);
 }
 
-// Seeds are every seed_stride-th strip, a task each. Then all others follow in order.
-static void scan_task(void* context, int64_t thread, int64_t task) {
+static void scan_seeds(void* context, int64_t thread, int64_t task) {
   const strip_order* order = context;
-  if (task < order->num_seeds) {
-    scan_strip(order->walk, thread, task * order->seed_stride);
-    return;
-  }
-  int64_t begin = (task - order->num_seeds) * STRIPS_PER_TASK, end = begin + STRIPS_PER_TASK;
-  for (int64_t strip = begin; strip < end && strip < order->num_strips; strip++) {
-    int is_seed = strip % order->seed_stride == 0 && strip / order->seed_stride < order->num_seeds;
-    if (!is_seed) scan_strip(order->walk, thread, strip);
+  int64_t strip = task * SEEDS_PER_TASK * SEED_STRIDE;
+  int64_t end = strip + SEEDS_PER_TASK * SEED_STRIDE;
+  for (; strip < end && strip < order->num_strips; strip += SEED_STRIDE)
+    scan_items(order->walk, thread, strip * STRIP, strip * STRIP + SEED_ITEMS);
+}
+
+static void scan_strips(void* context, int64_t thread, int64_t task) {
+  const strip_order* order = context;
+  int64_t strip = task * STRIPS_PER_TASK, end = strip + STRIPS_PER_TASK;
+  for (; strip < end && strip < order->num_strips; strip++) {
+    int64_t seed = !order->seeds_too && strip % SEED_STRIDE == 0 ? SEED_ITEMS : 0;
+    scan_items(order->walk, thread, strip * STRIP + seed, (strip + 1) * STRIP);
   }
 }
 
-void walk_strips(const strip_walk* walk) {
-  strip_order order = {.walk = walk};
-  order.num_strips = (walk->call->items->num_items + STRIP - 1) / STRIP;
-  order.num_seeds = order.num_strips < 4 * NUM_SEEDS ? 0 : NUM_SEEDS;
-  order.seed_stride = order.num_seeds ? order.num_strips / NUM_SEEDS : 1;
-  int64_t num_tasks = order.num_seeds + (order.num_strips + STRIPS_PER_TASK - 1) / STRIPS_PER_TASK;
-  run_tasks(walk->num_threads, num_tasks, scan_task, &order);
+static int64_t num_strips(const strip_walk* walk) {
+  return (walk->call->items->num_items + STRIP - 1) / STRIP;
+}
+
+void walk_seeds(const strip_walk* walk) {
+  strip_order order = {walk, num_strips(walk), 1};
+  int64_t each = SEEDS_PER_TASK * SEED_STRIDE;
+  run_tasks(walk->num_threads, (order.num_strips + each - 1) / each, scan_seeds, &order);
+}
+
+void walk_strips(const strip_walk* walk, int seeds_too) {
+  strip_order order = {walk, num_strips(walk), seeds_too};
+  int64_t num_tasks = (order.num_strips + STRIPS_PER_TASK - 1) / STRIPS_PER_TASK;
+  run_tasks(walk->num_threads, num_tasks, scan_strips, &order);
 }

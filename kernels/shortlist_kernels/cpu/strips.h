@@ -24,6 +24,12 @@ typedef struct {
   void* context;
 } strip_walk;
 
-void walk_strips(const strip_walk* walk);
+// The first SEED_ITEMS of every SEED_STRIDE-th strip, a sample from all over the store.
+enum { SEED_STRIDE = 8, SEED_ITEMS = 64 };
+
+void walk_seeds(const strip_walk* walk);
+
+// All items, or all but the seeds.
+void walk_strips(const strip_walk* walk, int seeds_too);
 
 #endif
