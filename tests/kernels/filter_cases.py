@@ -154,7 +154,7 @@ def bias_of(kind: str, random: np.random.Generator, scores: Float64) -> Float32:
         "huge": lambda: normal * 1e30,
         "largest": lambda: np.where(normal > 0, 3.4e38, -3.4e38),
         "tiny": lambda: normal * 1e-30,
-        "of one item": lambda: np.where(np.arange(scores.shape[-1]) == scores.shape[-1] // 2, 1e6, 0.0),
+        "of one item": lambda: np.where(normal == normal.max(axis=-1, keepdims=True), 1e6, 0.0),
         "of two values": lambda: np.where(normal > 0, 1.0, 0.0),
         # What is left is what float32 had rounded off.
         "against the score": lambda: np.clip(-scores, -3.4e38, 3.4e38),
