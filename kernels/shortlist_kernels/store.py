@@ -143,6 +143,8 @@ class ItemStore:
             self._set_table()
 
     def _reserve(self, needed: int) -> None:
+        if self.capacity >= needed:
+            return
         full = 1 << self.chunk_shift
         while self.capacity < needed:
             missing = needed - self.capacity
