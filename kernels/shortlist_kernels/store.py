@@ -5,6 +5,7 @@ number, so that growing copies no more than the last one. `cpu/store.h` says wha
 them in place, so whoever calls `append`, `replace` or `remove` must be alone with the store.
 """
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -19,6 +20,7 @@ QUAD = 4
 CODE_PADDING = 1024
 CHUNK_BYTES = 1 << 23
 LARGEST_CHUNK = 1 << 14
+HUGE_PAGE = 1 << 21
 MAX_ITEMS = 2**32 - 1
 SLOTS_PER_ITEM = 1.25
 GROWTH = 1.25
@@ -40,12 +42,9 @@ class Chunk:
         """A chunk without items."""
         num_quads = -(-dim // (2 * QUAD)) * 2
         num_codes = num_items * num_quads * QUAD
-        room = np.zeros(num_codes + CODE_PADDING + 64, np.uint8)
-        start = -room.ctypes.data % 64
-        codes = room[start : start + num_codes].reshape(num_items // GROUP, num_quads, GROUP, QUAD)
         return cls(
-            np.zeros((num_items, dim), np.float32),
-            codes,
+            _zero_bytes(num_items * dim * 4).view(np.float32).reshape(num_items, dim),
+            _zero_bytes(num_codes + CODE_PADDING)[:num_codes].reshape(-1, num_quads, GROUP, QUAD),
             np.full(num_items, np.nan, np.float32),
             np.zeros(num_items if metric == "euclidean" else 0, np.float32),
             np.zeros(num_items, np.int64),
@@ -171,6 +170,23 @@ class ItemStore:
     def _set_table(self) -> None:
         addresses: list[list[int]] = [[array.ctypes.data for array in chunk.arrays()] for chunk in self.chunks]
         self.table = np.array(addresses, np.uint64).reshape(len(self.chunks), len(fields(Chunk)))
+
+
+def _zero_bytes(num_bytes: int) -> Bits:
+    """Zeros from a multiple of 64 bytes on, in huge pages where they fill some and the system has them.
+
+    Looking up addresses of small pages costs a scan of one query a tenth, and scattered rows a third of their time.
+    """
+    if num_bytes < HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
+        alignment = 64
+        room = np.zeros(num_bytes + alignment, np.uint8)
+    else:
+        alignment = HUGE_PAGE
+        memory = mmap.mmap(-1, num_bytes + alignment, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        room = np.frombuffer(memory, np.uint8)
+    start = -room.ctypes.data % alignment
+    return room[start : start + num_bytes]
 
 
 def chunk_shift(dim: int) -> int:

@@ -10,7 +10,7 @@
 
 enum {
   LIST_BYTES = 6 << 20,
-  PREFETCH_AHEAD = 6,  // items of an allow-list
+  PREFETCH_AHEAD = 4,  // items of an allow-list
 };
 
 typedef struct {

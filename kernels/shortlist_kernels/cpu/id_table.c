@@ -56,6 +56,11 @@ void table_erase(const item_store* items, const id_table* table, int64_t positio
   close_hole(items, table->slots, table->num_slots, slot_of(items, table, position));
 }
 
+// Ids are often the positions themselves: then one look tells, where the table takes two.
+static int is_at(const item_store* items, int64_t id) {
+  return id >= 0 && id < items->num_items && id_at(items, id) == id;
+}
+
 static int64_t find_from(const item_store* items, const id_table* table, int64_t slot, int64_t id) {
   for (; table->slots[slot] != EMPTY_SLOT; slot = next_slot(slot, table->num_slots))
     if (id_at(items, table->slots[slot]) == id) return table->slots[slot];
@@ -64,21 +69,27 @@ static int64_t find_from(const item_store* items, const id_table* table, int64_t
 
 // Slots, and then the ids that they point to, are fetched together for some ids at a time: each is
 // a cache miss of its own in a large index.
+static void find_some(const item_store* items, const id_table* table, const int64_t* ids,
+                      int64_t count, int64_t* positions) {
+  int64_t homes[FIND_AT_ONCE];
+  for (int64_t i = 0; i < count; i++) {
+    homes[i] = is_at(items, ids[i]) ? -1 : home_of(ids[i], table->num_slots);
+    if (homes[i] >= 0) __builtin_prefetch(&table->slots[homes[i]]);
+  }
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t position = homes[i] >= 0 ? table->slots[homes[i]] : EMPTY_SLOT;
+    if (position != EMPTY_SLOT)
+      __builtin_prefetch(&chunk_of(items, position)->ids[place_in_chunk(items, position)]);
+  }
+  for (int64_t i = 0; i < count; i++)
+    positions[i] = homes[i] < 0 ? ids[i] : find_from(items, table, homes[i], ids[i]);
+}
+
 void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,
                 int64_t* positions) {
   for (int64_t first = 0; first < count; first += FIND_AT_ONCE) {
-    int64_t homes[FIND_AT_ONCE];
-    int64_t num = count - first < FIND_AT_ONCE ? count - first : FIND_AT_ONCE;
-    for (int64_t i = 0; i < num; i++) {
-      homes[i] = home_of(ids[first + i], table->num_slots);
-      __builtin_prefetch(&table->slots[homes[i]]);
-    }
-    for (int64_t i = 0; i < num; i++) {
-      uint32_t position = table->slots[homes[i]];
-      if (position != EMPTY_SLOT)
-        __builtin_prefetch(&chunk_of(items, position)->ids[place_in_chunk(items, position)]);
-    }
-    for (int64_t i = 0; i < num; i++)
-      positions[first + i] = find_from(items, table, homes[i], ids[first + i]);
+    int64_t left = count - first;
+    find_some(items, table, ids + first, left < FIND_AT_ONCE ? left : FIND_AT_ONCE,
+              positions + first);
   }
 }
