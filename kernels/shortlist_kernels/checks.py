@@ -88,8 +88,9 @@ def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
 
 def finite(name: str, array: AnyArray) -> None:
     """Raises ValueError naming the first value that is NaN or infinite."""
-    # The extremes tell in two passes without a temporary array: NaN wins both.
-    if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # one pass without a temporary array; infinite or NaN where any value is
+    if not np.isfinite(total):
         _refuse_first(name, "be finite", array, ~np.isfinite(array))
 
 

@@ -10,7 +10,7 @@
 
 enum {
   LIST_BYTES = 6 << 20,
-  PREFETCH_AHEAD = 4,  // items of an allow-list
+  PREFETCH_AHEAD = 8,  // items of an allow-list
 };
 
 typedef struct {
@@ -27,6 +27,8 @@ static void offer(const exhaustive_run* run, best_list* best, int64_t query, int
   const search_call* call = run->call;
   const float* bias = bias_of(call->bias, query, call->items->num_items);
   if (bias) score += (double)bias[position];
+  // Most items end here, and the id would be a cache miss.
+  if (best->size == best->capacity && score < best->entries[0].score) return;
   scored entry = {score, id_at(call->items, position)};
   if (best_admits(best, entry) && is_allowed(call, query, position)) best_take(best, entry);
 }
@@ -53,7 +55,7 @@ static void score_list(const exhaustive_run* run, int64_t member, best_list* bes
   position_list list = list_of(&run->call->filters->allow, run->first_query + run->members[member]);
   int64_t end = list.count * (part + 1) / run->num_parts;
   for (int64_t i = list.count * part / run->num_parts; i < end; i++) {
-    if (i + PREFETCH_AHEAD < end) prefetch_item(items, list.positions[i + PREFETCH_AHEAD]);
+    if (i + PREFETCH_AHEAD < end) prefetch_vector(items, list.positions[i + PREFETCH_AHEAD]);
     score_span(run, member, best, list.positions[i], 1);
   }
 }

@@ -4,7 +4,7 @@
 
 #include "store.h"
 
-enum { FIND_AT_ONCE = 32 };
+enum { FIND_AT_ONCE = 64 };
 
 static const uint32_t EMPTY_SLOT = UINT32_MAX;
 
@@ -72,6 +72,9 @@ static int64_t find_from(const item_store* items, const id_table* table, int64_t
 static void find_some(const item_store* items, const id_table* table, const int64_t* ids,
                       int64_t count, int64_t* positions) {
   int64_t homes[FIND_AT_ONCE];
+  for (int64_t i = 0; i < count; i++)
+    if (ids[i] >= 0 && ids[i] < items->num_items)
+      __builtin_prefetch(&chunk_of(items, ids[i])->ids[place_in_chunk(items, ids[i])]);
   for (int64_t i = 0; i < count; i++) {
     homes[i] = is_at(items, ids[i]) ? -1 : home_of(ids[i], table->num_slots);
     if (homes[i] >= 0) __builtin_prefetch(&table->slots[homes[i]]);
