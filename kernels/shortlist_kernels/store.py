@@ -87,11 +87,6 @@ class ItemStore:
         return METRICS.index(self.metric)
 
     @property
-    def capacity(self) -> int:
-        """How many items there is room for."""
-        return sum(chunk.capacity for chunk in self.chunks)
-
-    @property
     def num_bytes(self) -> int:
         """Bytes of all arrays, room for more items included."""
         return self.slots.nbytes + sum(array.nbytes for chunk in self.chunks for array in chunk.arrays())
@@ -145,19 +140,16 @@ class ItemStore:
         if self.capacity >= needed:
             return
         full = 1 << self.chunk_shift
-        while self.capacity < needed:
-            missing = needed - self.capacity
-            last = self.chunks[-1] if self.chunks else None
-            if last is not None and last.capacity < full:
-                self.chunks.pop()
-                missing += last.capacity
-            else:
-                last = None
-            wanted = max(missing, 2 * last.capacity) if last else missing
-            chunk = Chunk.empty(self.metric, self.dim, full if wanted >= full else _whole_strips(wanted))
+        chunks, capacity = list(self.chunks), self.capacity  # the store stays as it was if memory runs out
+        while capacity < needed:
+            last = chunks.pop() if chunks and chunks[-1].capacity < full else None
+            capacity -= last.capacity if last else 0
+            wanted = max(needed - capacity, 2 * last.capacity if last else 0)
+            chunks.append(Chunk.empty(self.metric, self.dim, full if wanted >= full else _whole_strips(wanted)))
             if last is not None:
-                last.copy_into(chunk)
-            self.chunks.append(chunk)
+                last.copy_into(chunks[-1])
+            capacity += chunks[-1].capacity
+        self.chunks = chunks
         self._set_table()
 
     def _reserve_slots(self, needed: int) -> None:
@@ -168,6 +160,7 @@ class ItemStore:
         _cpu.enter_items(self)
 
     def _set_table(self) -> None:
+        self.capacity = sum(chunk.capacity for chunk in self.chunks)
         addresses: list[list[int]] = [[array.ctypes.data for array in chunk.arrays()] for chunk in self.chunks]
         self.table = np.array(addresses, np.uint64).reshape(len(self.chunks), len(fields(Chunk)))
 

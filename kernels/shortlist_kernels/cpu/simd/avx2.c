@@ -93,7 +93,7 @@ static void squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
 
 // Codes are at most 127 and query codes at most MAX_QUERY_CODE, so CHAIN sums of two products fit
 // 16 bits: they are widened once per chain.
-enum { CHAIN = 2, MAX_QUERY_CODE = 63, QUERIES_AT_ONCE = 8, PREFETCH_BYTES = 4096 };
+enum { CHAIN = 2, MAX_QUERY_CODE = 63, QUERIES_AT_ONCE = 8, PREFETCH_BYTES = 2048 };
 _Static_assert(CHAIN * 2 * 127 * MAX_QUERY_CODE <= INT16_MAX, "a chain must fit 16 bits");
 
 static inline __m256i broadcast_quad(const int8_t* codes) {
@@ -119,8 +119,11 @@ static inline __attribute__((always_inline)) void sum_half(const uint8_t* codes,
   for (int i = 0; i < count; i++) sums[i] = _mm256_setzero_si256();
   for (int64_t r = 0; r < num_quads; r += CHAIN) {
     __m256i items[CHAIN];
-    for (int c = 0; c < CHAIN; c++)
-      items[c] = _mm256_loadu_si256((const __m256i*)(codes + (r + c) * GROUP * QUAD));
+    for (int c = 0; c < CHAIN; c++) {
+      const uint8_t* row = codes + (r + c) * GROUP * QUAD;
+      items[c] = _mm256_loadu_si256((const __m256i*)row);
+      if (count == 1) _mm_prefetch((const char*)row + PREFETCH_BYTES, _MM_HINT_T0);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < count; i++)
       sums[i] = add_chain(sums[i], items, queries + i * stride + r * QUAD);
@@ -188,7 +191,8 @@ static inline __attribute__((always_inline)) int64_t scan_group(const uint8_t* c
   return write_hits(low, high, count, queries, first, group, hits);
 }
 
-// The strip that follows in memory is the next one to be scanned, if not by this thread.
+// For many queries, which leave the memory time, once for all. The strip that follows is the next
+// one to be scanned, if not by this thread.
 static void prefetch_ahead(const uint8_t* codes, int64_t num_quads) {
   for (int64_t r = 0; r < num_quads; r++)
     _mm_prefetch((const char*)(codes + r * GROUP * QUAD + PREFETCH_BYTES), _MM_HINT_T0);
@@ -200,7 +204,7 @@ static int64_t scan(const code_strip* strip, const query_block* queries, scan_hi
     const uint8_t* codes = strip->codes + item * num_quads * QUAD;
     const float* offsets = queries->offsets ? queries->offsets + item : 0;
     group_items group = {strip->inverses + item, offsets, item};
-    prefetch_ahead(codes, num_quads);
+    if (queries->num_queries > 1) prefetch_ahead(codes, num_quads);
     int64_t q = 0;
     for (; q + QUERIES_AT_ONCE <= queries->num_queries; q += QUERIES_AT_ONCE)
       n += scan_group(codes, num_quads, QUERIES_AT_ONCE, queries, q, group, hits + n);
