@@ -12,14 +12,15 @@ INT32_LIMIT = 2**31 - 1
 FLOAT32_LIMIT = float(np.finfo(np.float32).max)
 
 
-def whole_number(name: str, value: object, minimum: int) -> int:
-    """`value` as an int from `minimum` to 2**31 - 1."""
+def whole_number(name: str, value: object, minimum: int, maximum: int = INT32_LIMIT) -> int:
+    """`value` as an int from `minimum` to `maximum`."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]  # a wrong type is what we look for
     except TypeError:
         raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if isinstance(value, (bool, np.bool_)) or not minimum <= number <= INT32_LIMIT:
-        raise ValueError(f"{name} must be an integer from {minimum} to 2**31 - 1, got {value!r}")
+    if isinstance(value, (bool, np.bool_)) or not minimum <= number <= maximum:
+        end = "2**31 - 1" if maximum == INT32_LIMIT else maximum
+        raise ValueError(f"{name} must be an integer from {minimum} to {end}, got {value!r}")
     return number
 
 
@@ -59,7 +60,7 @@ def integers(name: str, value: Any, ndim: int) -> Int64:
         raise ValueError(f"{name} must be int64, got {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return _in_c_order(array, np.int64)
 
 
 def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
@@ -72,7 +73,7 @@ def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
         wanted = ", ".join(str(length) for length in shape) + ("," if len(shape) == 1 else "")
         raise ValueError(f"{name} must be float32 of shape ({wanted}), got {array.dtype} of shape {array.shape}")
     finite(name, array)
-    return np.ascontiguousarray(array)
+    return _in_c_order(array, np.float32)
 
 
 def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
@@ -160,6 +161,11 @@ def history(value: Any, num_rows: int) -> History:
     within("history rows", rows, 0, num_rows - 1)
     weights = float32s("history weights", value[2], (rows.size,))
     return History(row_pointers("history indptr", value[0], rows.size), rows.astype(np.int32), weights)
+
+
+def _in_c_order(array: AnyArray, dtype: type) -> AnyArray:
+    """Contiguous and aligned, as C reads it; the same array where it is."""
+    return np.require(array, dtype, ("C", "A"))
 
 
 def _refuse_first(name: str, rule: str, array: AnyArray, bad: AnyArray) -> None:

@@ -1,6 +1,7 @@
 """The exact vector index: `VectorIndex`."""
 
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from shortlist_kernels.arrays import METRICS, AnyArray, Float32, Int64, SearchCo
 from shortlist_kernels.cpu import _cpu
 from shortlist_kernels.filters import filters
 from shortlist_kernels.lock import ReadersWriterLock
-from shortlist_kernels.store import ItemStore
+from shortlist_kernels.store import MAX_DIM, ItemStore
 
 
 class VectorIndex:
@@ -26,11 +27,12 @@ class VectorIndex:
     """
 
     def __init__(self, dim: int, metric: str = "inner_product") -> None:
-        self.dim = checks.whole_number("dim", dim, minimum=1)
+        self.dim = checks.whole_number("dim", dim, minimum=1, maximum=MAX_DIM)
         self.metric = checks.one_of("metric", metric, METRICS)
         self._store = ItemStore(self.metric, self.dim)
         self._lock = ReadersWriterLock()
         self._counts = SearchCounts()
+        self._counting = threading.Lock()
 
     def __len__(self) -> int:
         return self._store.count
@@ -97,7 +99,8 @@ class VectorIndex:
             rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._store.find)
             bias_RN = _bias_rows(bias, len(queries_QD), self._store.count)
             scores_QK, ids_QK, counts = dispatch.active().search(self._store, queries_QD, k, rules, bias_RN, threads)
-        self._counts = self._counts.plus(counts)
+        with self._counting:
+            self._counts = self._counts.plus(counts)
         return scores_QK, ids_QK
 
     def search_range(

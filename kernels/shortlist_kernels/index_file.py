@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from shortlist_kernels.arrays import METRICS, AnyArray
-from shortlist_kernels.store import GROUP, STRIP, Chunk, ItemStore, chunk_shift
+from shortlist_kernels.store import GROUP, MAX_DIM, STRIP, Chunk, ItemStore, chunk_shift
 
 MAGIC = b"SLVECTOR"
 VERSION = 2
@@ -81,7 +81,7 @@ def _parse_header(path: str | os.PathLike[str], head: bytes) -> tuple[str, int, 
     if version != VERSION:
         raise ValueError(f"{path}: must be of version {VERSION}, got {version}")
     is_sound = own_checksum == zlib.crc32(head[: HEADER.size - 4]) and not any(head[HEADER.size :])
-    if not is_sound or metric >= len(METRICS) or dim == 0:
+    if not is_sound or metric >= len(METRICS) or not 1 <= dim <= MAX_DIM:
         raise ValueError(f"{path}: has a damaged header")
     return METRICS[metric], dim, count, checksum
 

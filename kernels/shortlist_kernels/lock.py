@@ -10,7 +10,8 @@ from contextlib import contextmanager
 class ReadersWriterLock:
     """Readers do not wait for each other; a waiting writer goes before readers that come later.
 
-    Not reentrant. The child of a fork starts with the lock free: no thread that held it lives there.
+    Not reentrant. The child of a fork starts with the lock free: no thread that held it lives there. What a writer had
+    half done at that moment stays so in the child: fork before threads change things.
     """
 
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ them in place, so whoever calls `append`, `replace` or `remove` must be alone wi
 
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -22,6 +23,7 @@ CHUNK_BYTES = 1 << 23
 LARGEST_CHUNK = 1 << 14
 HUGE_PAGE = 1 << 21
 MAX_ITEMS = 2**32 - 1
+MAX_DIM = 2**16  # sums of products of codes fit 32 bits
 SLOTS_PER_ITEM = 1.25
 GROWTH = 1.25
 
@@ -122,7 +124,7 @@ class ItemStore:
             raise ValueError(f"ids must leave the index with at most {MAX_ITEMS} items, got {needed}")
         self._reserve(needed)
         self._reserve_slots(needed)
-        self.count = _cpu.append_items(self, ids_n, vectors_nD)
+        _cpu.append_items(self, ids_n, vectors_nD)
 
     def replace(self, positions_n: Int64, vectors_nD: Float32) -> None:
         """Gives some items other vectors."""
@@ -130,7 +132,7 @@ class ItemStore:
 
     def remove(self, positions_n: Int64) -> None:
         """Removes items; the last ones take their places."""
-        self.count = _cpu.remove_items(self, np.sort(positions_n)[::-1].copy())
+        _cpu.remove_items(self, np.sort(positions_n)[::-1].copy())
         full = 1 << self.chunk_shift
         while len(self.chunks) > 1 and self.count + full <= self.capacity - self.chunks[-1].capacity:
             self.chunks.pop()  # one spare chunk stays, so that adding and removing in turn allocates nothing
@@ -144,7 +146,7 @@ class ItemStore:
         while capacity < needed:
             last = chunks.pop() if chunks and chunks[-1].capacity < full else None
             capacity -= last.capacity if last else 0
-            wanted = max(needed - capacity, 2 * last.capacity if last else 0)
+            wanted = max(needed - capacity, int(GROWTH * last.capacity) if last else 0)
             chunks.append(Chunk.empty(self.metric, self.dim, full if wanted >= full else _whole_strips(wanted)))
             if last is not None:
                 last.copy_into(chunks[-1])
@@ -156,8 +158,9 @@ class ItemStore:
         if needed * SLOTS_PER_ITEM < self.slots.size:
             return
         num_slots = int(max(needed, self.count * GROWTH) * SLOTS_PER_ITEM) + 8
-        self.slots = np.full(num_slots, MAX_ITEMS, np.uint32)
-        _cpu.enter_items(self)
+        slots = np.full(num_slots, MAX_ITEMS, np.uint32)
+        _cpu.enter_items(self, slots)
+        self.slots = slots
 
     def _set_table(self) -> None:
         self.capacity = sum(chunk.capacity for chunk in self.chunks)
@@ -176,7 +179,8 @@ def _zero_bytes(num_bytes: int) -> Bits:
     else:
         alignment = HUGE_PAGE
         memory = mmap.mmap(-1, num_bytes + alignment, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        with suppress(OSError):  # a kernel without huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE)
         room = np.frombuffer(memory, np.uint8)
     start = -room.ctypes.data % alignment
     return room[start : start + num_bytes]

@@ -1,3 +1,6 @@
+import contextlib
+import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from shortlist_kernels import VectorIndex
 from shortlist_kernels.arrays import METRICS
+from shortlist_kernels.store import Chunk
 
 VECTORS = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
 
@@ -101,7 +105,7 @@ def test_a_bad_change_is_named_and_leaves_the_index_as_it_was(
     assert index.vectors([10, 30, 20]).tolist() == VECTORS.tolist()
 
 
-@pytest.mark.parametrize("dim", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("dim", [0, -1, 1.5, "2", 65_537])
 def test_a_bad_dim_is_named(dim: Any) -> None:
     with pytest.raises(ValueError, match="dim must be an integer"):
         VectorIndex(dim)
@@ -131,3 +135,48 @@ def test_memory_is_little_more_than_the_vectors_and_their_codes(metric: str) -> 
     for first in range(0, len(vectors), 10_000):
         index.add(np.arange(first, first + 10_000), vectors[first : first + 10_000])
     assert int(index.statistics()["num_bytes"]) <= 1.35 * vectors.nbytes
+
+
+def test_an_index_that_runs_out_of_memory_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = filled()
+
+    def fail(metric: str, dim: int, num_items: int) -> Chunk:
+        raise MemoryError
+
+    monkeypatch.setattr(Chunk, "empty", fail)
+    with pytest.raises(MemoryError):
+        index.add(np.arange(100, 400), np.ones((300, 2), np.float32))
+    monkeypatch.undo()
+    assert index.ids.tolist() == [10, 30, 20]
+    assert index.search(np.ones((1, 2), np.float32), 1)[1].tolist() == [[20]]
+    index.add(np.arange(100, 400), np.ones((300, 2), np.float32))
+    assert len(index) == 303
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+def test_an_interrupted_change_is_done_or_not_begun(share: float) -> None:
+    ids, vectors = np.arange(40_000), np.random.default_rng(0).standard_normal((40_000, 64), np.float32)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        index = VectorIndex(64)
+        start = time.perf_counter()
+        index.add(ids, vectors)
+        index.remove(ids[:20_000])
+        duration = time.perf_counter() - start
+        index = VectorIndex(64)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, share * duration)
+            index.add(ids, vectors)
+            index.remove(ids[:20_000])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(index) in (0, 20_000, 40_000)
+    assert np.unique(index.ids).size == len(index)
+    index.remove(index.ids)
+    index.add(ids, vectors)
+    assert len(index) == 40_000

@@ -196,6 +196,29 @@ def test_biases_that_overflow_with_the_distance_decide_nothing_wrongly(isa: str)
         assert index.search(np.array([[6.0e29]], np.float32), 1, bias=bias)[1].tolist() == [[3]]
 
 
+@pytest.mark.parametrize("isa", EVERY)
+def test_squared_norms_that_round_to_the_same_denormal_are_told_apart(isa: str) -> None:
+    smallest = 2.0**-149
+    vectors = np.zeros((272, 8), np.float32)
+    vectors[:, 0] = 1e-12
+    vectors[256:, 0] = np.sqrt(30 * smallest)
+    vectors[3, 0], vectors[260, 0] = np.sqrt(7.55 * smallest), np.sqrt(7.51 * smallest)
+    with dispatch.using(isa):
+        assert index_of(vectors, metric="euclidean").search(np.zeros((1, 8), np.float32), 1)[1].tolist() == [[260]]
+
+
+@pytest.mark.parametrize("isa", EVERY)
+def test_a_bias_counts_beside_products_far_beyond_float32(isa: str) -> None:
+    query, vectors, bias = np.zeros((1, 8), np.float32), np.zeros((1024, 8), np.float32), np.zeros(1024, np.float32)
+    query[0, 0] = 2.0**56
+    vectors[:, 1] = 63 * 2.0**81
+    vectors[[3, 300, 400]] = 0
+    vectors[3, 0], vectors[300, 0], vectors[400, 1] = 2.0**81 * (63 + 0.1 / 127), 2.0**81 * 63, 63 * 2.0**101
+    bias[300] = 0.2 / 127 * 2.0**56 * 2.0**81
+    with dispatch.using(isa):
+        assert index_of(vectors).search(query, 1, bias=bias)[1].tolist() == [[300]]
+
+
 def test_a_search_sees_all_of_an_update_or_none() -> None:
     num_items = 50_000  # enough that a search would meet an update half done
     index = index_of(np.zeros((num_items, 4)))

@@ -161,14 +161,14 @@ cdef csr_matrix _csr(const int64_t[::1] indptr, const int32_t[::1] indices, cons
 
 
 def append_items(store, const int64_t[::1] ids not None, const float[:, ::1] vectors not None):
-    """The new number of items; the store has room for them."""
+    """The store has room for them, and counts them before any signal is handled."""
     cdef item_store items = _items(store)
     cdef id_table table = _slots(store)
     cdef int result
     with nogil:
         result = c_append_items(&items, &table, &ids[0], &vectors[0, 0], ids.shape[0])
+    store.count = items.num_items
     _check(result)
-    return items.num_items
 
 
 def replace_vectors(store, const int64_t[::1] positions not None, const float[:, ::1] vectors not None):
@@ -180,14 +180,14 @@ def replace_vectors(store, const int64_t[::1] positions not None, const float[:,
 
 
 def remove_items(store, const int64_t[::1] descending not None):
-    """The new number of items."""
+    """The store counts them before any signal is handled."""
     cdef item_store items = _items(store)
     cdef id_table table = _slots(store)
     cdef int result
     with nogil:
         result = c_remove_items(&items, &table, &descending[0], descending.shape[0])
+    store.count = items.num_items
     _check(result)
-    return items.num_items
 
 
 def find_items(store, const int64_t[::1] ids not None, int64_t[::1] positions not None):
@@ -197,10 +197,10 @@ def find_items(store, const int64_t[::1] ids not None, int64_t[::1] positions no
         c_find_items(&items, &table, &ids[0], ids.shape[0], &positions[0])
 
 
-def enter_items(store):
+def enter_items(store, uint32_t[::1] slots not None):
     """Fills the free slots of a new table."""
     cdef item_store items = _items(store)
-    cdef id_table table = _slots(store)
+    cdef id_table table = id_table(&slots[0], slots.shape[0])
     cdef int64_t position
     with nogil:
         for position in range(items.num_items):

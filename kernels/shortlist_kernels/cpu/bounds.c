@@ -73,15 +73,19 @@ static int set_limit(block_limits* limits, const coded_queries* queries, const c
                      int64_t q, int64_t i, double floor, double largest_offset) {
   double target = floor - queries->shifts[q] - queries->errors[q] * span->bounds->norm;
   target -= queries->slack * (fabs(floor) + fabs(queries->shifts[q]));
-  double room = ROOM * (double)limits->largest_offset[i];
+  // An offset is rounded by a share of itself, or by less than FLT_MIN where it is smaller still.
+  double largest = (double)limits->largest_offset[i];
+  double rounding = limits->has_offsets ? FLT_MIN : 0, room = ROOM * largest + rounding;
   double reach = queries->lengths[q] * span->bounds->norm + largest_offset;
   limits->limits[i] = INFINITY;
   limits->units[i] = 0;
+  if (floor == INFINITY) return 0;
   if (target > reach + fabs(reach) * ROOM + room) return 0;
   double unit = 1 / (queries->scales[q] * span->bounds->scale);
-  double limit = target * unit, spread = unit * (double)limits->largest_offset[i];
-  limit -= ROOM * (fabs(limit) + spread);
-  if (fabs(limit) < LARGEST_LIMIT && unit < LARGEST_LIMIT && spread < LARGEST_LIMIT) {
+  double limit = target * unit, spread = unit * largest;
+  limit -= ROOM * (fabs(limit) + spread) + unit * rounding;
+  int is_small = unit < 1 / LARGEST_LIMIT && spread > 0;
+  if (fabs(limit) < LARGEST_LIMIT && unit < LARGEST_LIMIT && spread < LARGEST_LIMIT && !is_small) {
     limits->limits[i] = (float)limit;
     limits->units[i] = (float)unit;
   } else {
@@ -123,7 +127,7 @@ candidate candidate_of(const block_limits* limits, const coded_queries* queries,
   double shift = queries->shifts[q], offset = 0, room = 0;
   if (limits->has_offsets) {
     offset = (double)limits->offsets[hit.query * limits->offsets_stride + hit.item];
-    room = ROOM * (double)limits->largest_offset[hit.query];
+    room = ROOM * (double)limits->largest_offset[hit.query] + FLT_MIN;
   }
   double margin = scale * (double)queries->code_lengths[q] * span->bounds->rounding +
                   queries->errors[q] * span->bounds->norm + room +

@@ -129,7 +129,7 @@ int score_all(const search_call* call, const coded_queries* queries, int64_t fir
   int64_t count = 0;
   int result = 0;
   for (int64_t q = 0; q < queries->count && result == 0; q++) {
-    if (states[q] == TOO_LOOSE) members[count++] = q;
+    if (states[q] == NEEDS_ALL) members[count++] = q;
     if (count == 0 || (count < members_at_once && q + 1 < queries->count)) continue;
     exhaustive_run run = {call, queries, first_query, members, count, num_parts, 0};
     result = run_members(&run, capacity);

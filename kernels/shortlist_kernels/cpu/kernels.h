@@ -78,9 +78,8 @@ typedef struct {
 } bias_rows;
 
 typedef struct {
-  int64_t num_scanned;     // (item, query) pairs whose codes were compared
-  int64_t num_rescored;    // pairs that were scored in float64
-  int64_t num_exhaustive;  // queries whose bounds were too loose: every allowed item was scored
+  int64_t num_rescored;    // items that a scan left to be scored in float64
+  int64_t num_exhaustive;  // queries for which every allowed item was scored
 } search_counts;
 
 // vectors.c

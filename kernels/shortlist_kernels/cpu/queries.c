@@ -20,9 +20,11 @@ int64_t coded_query_bytes(int64_t dim) {
   return padded_dim(dim) * (int64_t)sizeof(double) + stride_of(dim) + 64;
 }
 
+int64_t code_padding_bytes(int64_t dim) { return QUERY_BLOCK * stride_of(dim); }
+
 int create_queries(coded_queries* queries, int64_t capacity, int64_t dim) {
-  size_t count = (size_t)(capacity + QUERY_BLOCK);
-  size_t code_bytes = count * (size_t)stride_of(dim);
+  size_t count = (size_t)capacity;
+  size_t code_bytes = count * (size_t)stride_of(dim) + (size_t)code_padding_bytes(dim);
   *queries = (coded_queries){.stride = stride_of(dim)};
   queries->values = malloc(count * (size_t)padded_dim(dim) * sizeof(double));
   queries->norms = malloc(count * sizeof(double));

@@ -21,8 +21,9 @@ typedef struct {
   double* errors;       // |error| and the rounding error of the score per |z|, rounded up
 } coded_queries;
 
-// Bytes that one query takes.
+// Bytes that one query takes, and the rows of codes behind the last.
 int64_t coded_query_bytes(int64_t dim);
+int64_t code_padding_bytes(int64_t dim);
 
 // Room for `capacity` queries, to be released whatever this returns.
 int create_queries(coded_queries* queries, int64_t capacity, int64_t dim);

@@ -12,10 +12,11 @@
 #include "threads.h"
 
 enum {
-  PREFETCH_AHEAD = 4,  // candidates
-  FEWEST_SEEDS = 512,  // a smaller sample is not worth its own walk
-  FEWEST_GUESSES = 4,  // queries; fewer wait for memory, and a sample is slow to read
-  RAISE_AFTER = 8,     // times k new candidates: more would come while the floor is stale
+  PREFETCH_AHEAD = 4,    // candidates
+  FEWEST_SEEDS = 512,    // a smaller sample is not worth its own walk
+  FEWEST_GUESSES = 4,    // queries; fewer wait for memory, and a sample is slow to read
+  LIST_BYTES = 4 << 20,  // for all candidates of one query
+  RAISE_AFTER = 8,       // times k new candidates: more would come while the floor is stale
 };
 
 typedef struct {
@@ -38,8 +39,10 @@ typedef struct {
 
 // Room for the candidates of a query; bounds loosen with the number of dimensions.
 static int64_t candidate_capacity(const search_call* call) {
-  int64_t shared = (32 + call->items->dim / 16) * call->k / call->num_threads;
-  return (shared > 4 * call->k ? shared : 4 * call->k) + 256;
+  int64_t shared = (32 + call->items->dim / 16) * call->k;
+  int64_t affordable = LIST_BYTES / (int64_t)sizeof(candidate);
+  int64_t each = (shared < affordable ? shared : affordable) / call->num_threads;
+  return (each > 4 * call->k ? each : 4 * call->k) + 256;
 }
 
 int64_t scan_bytes(const search_call* call) {
@@ -214,7 +217,7 @@ static void run_once(scan_run* run, scan_state* states) {
   for (int64_t q = 0; q < walk->queries->count; q++) {
     if (states[q] != UNFINISHED) continue;
     if (read_floor(&walk->floors[q]) == INFINITY) {
-      states[q] = TOO_LOOSE;
+      states[q] = NEEDS_ALL;
     } else if (is_confirmed(run, q)) {
       states[q] = ANSWERED;
       write_best(walk->call, walk->first_query + q, &run->best[q].list);

@@ -11,10 +11,9 @@
 
 enum {
   WORKING_BYTES = 8 << 20,
-  MAX_PASS = 1024,  // queries
-  EXHAUSTIVE_PASS = 128,
+  THREAD_BYTES = 1 << 20,  // what many threads may take each
+  MAX_PASS = 1024,         // queries
   LARGEST_CODED_K = 8192,
-  LARGEST_CODED_DIM = 1 << 16,  // sums of products of codes fit 32 bits
   SHORT_LIST = 32,  // an allow-list of less than 1 / SHORT_LIST of the items is scored whole
 };
 
@@ -43,13 +42,18 @@ void write_best(const search_call* call, int64_t query, best_list* best) {
   }
 }
 
+static int64_t working_bytes(const search_call* call) {
+  int64_t shared = call->num_threads * THREAD_BYTES;
+  return shared > WORKING_BYTES ? shared : WORKING_BYTES;
+}
+
 // How many queries fit the working memory; fewer threads, where not even one does.
 static int64_t fit_pass(search_call* call, int64_t num_queries) {
-  int64_t pass = EXHAUSTIVE_PASS;
+  int64_t dim = call->items->dim;
+  int64_t pass = WORKING_BYTES / 4 / coded_query_bytes(dim);
   for (; call->k <= LARGEST_CODED_K; call->num_threads = (call->num_threads + 1) / 2) {
-    int64_t fixed = scan_bytes(call) + QUERY_BLOCK * coded_query_bytes(call->items->dim);
-    int64_t each = scan_bytes_per_query(call) + coded_query_bytes(call->items->dim);
-    pass = (WORKING_BYTES - fixed) / each;
+    int64_t fixed = scan_bytes(call) + code_padding_bytes(dim);
+    pass = (working_bytes(call) - fixed) / (scan_bytes_per_query(call) + coded_query_bytes(dim));
     if (pass > 0 || call->num_threads == 1) break;
   }
   if (pass > MAX_PASS) pass = MAX_PASS;
@@ -58,7 +62,7 @@ static int64_t fit_pass(search_call* call, int64_t num_queries) {
 }
 
 static int uses_codes(const search_call* call, int64_t query) {
-  if (call->k > LARGEST_CODED_K || call->items->dim > LARGEST_CODED_DIM) return 0;
+  if (call->k > LARGEST_CODED_K) return 0;
   if (call->k * 4 > call->items->num_items) return 0;
   if (!call->filters->allow.indptr) return 1;
   return list_of(&call->filters->allow, query).count * SHORT_LIST > call->items->num_items;
@@ -68,12 +72,12 @@ static int run_pass(const search_call* call, const coded_queries* queries, int64
                     scan_state* states) {
   int64_t num_coded = 0, num_loose = 0;
   for (int64_t q = 0; q < queries->count; q++) {
-    states[q] = uses_codes(call, first_query + q) ? UNFINISHED : TOO_LOOSE;
+    states[q] = uses_codes(call, first_query + q) ? UNFINISHED : NEEDS_ALL;
     num_coded += states[q] == UNFINISHED;
   }
   int result = num_coded ? scan_codes(call, queries, first_query, states) : 0;
   if (result != 0) return result;
-  for (int64_t q = 0; q < queries->count; q++) num_loose += states[q] == TOO_LOOSE;
+  for (int64_t q = 0; q < queries->count; q++) num_loose += states[q] == NEEDS_ALL;
   call->counts->num_exhaustive += num_loose;
   return num_loose ? score_all(call, queries, first_query, states) : 0;
 }

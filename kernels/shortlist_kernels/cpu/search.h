@@ -27,12 +27,12 @@ int is_allowed(const search_call* call, int64_t query, int64_t position);
 
 void write_best(const search_call* call, int64_t query, best_list* best);
 
-// How far a query of a pass has come. TOO_LOOSE: its bounds do not tell enough, or it is cheaper to
-// score all that it allows.
-typedef enum { UNFINISHED, ANSWERED, TOO_LOOSE } scan_state;
+// How far a query of a pass has come. NEEDS_ALL: every item that it allows is to be scored, as its
+// bounds are too loose, k is large or the allow-list short.
+typedef enum { UNFINISHED, ANSWERED, NEEDS_ALL } scan_state;
 
-// scan.c: answers the unfinished queries of a pass through their codes, or finds them too loose.
-// The pass begins with query first_query of the call.
+// scan.c: answers the unfinished queries of a pass through their codes, or finds their bounds too
+// loose. The pass begins with query first_query of the call.
 int scan_codes(const search_call* call, const coded_queries* queries, int64_t first_query,
                scan_state* states);
 
@@ -40,7 +40,7 @@ int scan_codes(const search_call* call, const coded_queries* queries, int64_t fi
 int64_t scan_bytes(const search_call* call);
 int64_t scan_bytes_per_query(const search_call* call);
 
-// exhaustive.c: answers the queries that are TOO_LOOSE by scoring every item that they allow.
+// exhaustive.c: answers the queries that are NEEDS_ALL by scoring every item that they allow.
 int score_all(const search_call* call, const coded_queries* queries, int64_t first_query,
               const scan_state* states);
 
