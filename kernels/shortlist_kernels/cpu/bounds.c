@@ -11,20 +11,16 @@ static const double ROOM = 0x1p-20;
 // Beyond this, float32 would lose the comparison; every item passes it instead.
 static const double LARGEST_LIMIT = 0x1p100;
 
-static int word_is_empty(const uint8_t* mask, int64_t first, int64_t end) {
-  if (!mask) return 0;
-  int64_t last = first + WORD < end ? first + WORD : end;
-  for (int64_t byte = first / 8; byte < (last + 7) / 8; byte++)
-    if (mask[byte]) return 0;
-  return 1;
+static int word_is_barred(const uint8_t* mask, int64_t first, int64_t end) {
+  return mask_bars(mask, first, first + WORD < end ? first + WORD : end);
 }
 
 int next_span(const item_store* items, const uint8_t* mask, int64_t begin, int64_t end,
               code_span* span) {
-  while (begin < end && word_is_empty(mask, begin, end)) begin += WORD;
+  while (begin < end && word_is_barred(mask, begin, end)) begin += WORD;
   if (begin >= end) return 0;
   int64_t stop = begin;
-  while (stop < end && !word_is_empty(mask, stop, end)) stop += WORD;
+  while (stop < end && !word_is_barred(mask, stop, end)) stop += WORD;
   if (stop > end) stop = end;
   const chunk* chunk = chunk_of(items, begin);
   int64_t place = place_in_chunk(items, begin);

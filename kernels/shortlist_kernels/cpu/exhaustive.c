@@ -43,13 +43,6 @@ static void score_span(const exhaustive_run* run, int64_t member, best_list* bes
   for (int64_t i = 0; i < count; i++) offer(run, best, run->first_query + q, first + i, scores[i]);
 }
 
-static int any_allowed(const uint8_t* mask, int64_t first, int64_t count) {
-  if (!mask) return 1;
-  for (int64_t byte = first / 8; byte < (first + count + 7) / 8; byte++)
-    if (mask[byte]) return 1;
-  return 0;
-}
-
 static void score_list(const exhaustive_run* run, int64_t member, best_list* best, int64_t part) {
   const item_store* items = run->call->items;
   position_list list = list_of(&run->call->filters->allow, run->first_query + run->members[member]);
@@ -65,7 +58,7 @@ static void score_strips(const exhaustive_run* run, best_list* lists, int64_t be
     int64_t count = end - first < STRIP ? end - first : STRIP;
     for (int64_t member = 0; member < run->num_members; member++) {
       int64_t query = run->first_query + run->members[member];
-      if (any_allowed(mask_of(run->call->filters, query), first, count))
+      if (!mask_bars(mask_of(run->call->filters, query), first, first + count))
         score_span(run, member, &lists[member], first, count);
     }
   }

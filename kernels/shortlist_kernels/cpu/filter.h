@@ -27,6 +27,14 @@ static inline int mask_allows(const uint8_t* mask, int64_t position) {
   return !mask || (mask[position / 8] >> (position % 8) & 1);
 }
 
+// Whether the mask lets none of the items first to end - 1 through; `first` is a multiple of 8.
+static inline int mask_bars(const uint8_t* mask, int64_t first, int64_t end) {
+  if (!mask) return 0;
+  for (int64_t byte = first / 8; byte < (end + 7) / 8; byte++)
+    if (mask[byte]) return 0;
+  return 1;
+}
+
 // The bias of one query, or NULL.
 static inline const float* bias_of(const bias_rows* bias, int64_t query, int64_t num_items) {
   if (!bias->values) return 0;

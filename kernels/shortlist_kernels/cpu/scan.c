@@ -4,6 +4,7 @@
 // without a guess: then a thread that holds many candidates scores the most promising ones, and the
 // worst of the best k scores so far, which the threads share, is the floor.
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,8 +69,8 @@ static scored score_candidate(scan_run* run, int64_t thread, int64_t q, candidat
 
 static void offer_scored(scan_run* run, int64_t q, const scored* entries, int64_t count) {
   shared_best* best = &run->best[q];
-  while (atomic_flag_test_and_set_explicit(&best->is_taken, memory_order_acquire)) {
-  }
+  while (atomic_flag_test_and_set_explicit(&best->is_taken, memory_order_acquire))
+    sched_yield();  // it is held for microseconds, but its holder may have lost its core
   for (int64_t i = 0; i < count; i++)
     if (best_admits(&best->list, entries[i])) best_take(&best->list, entries[i]);
   if (best->list.size == run->walk.call->k)
