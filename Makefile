@@ -64,7 +64,8 @@ emulate: .venv/tests  ## the same with AVX-512 and AMX computed in C (apt-get in
 neon:  ## neon.c on an emulated aarch64 (apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 	mkdir -p build
 	aarch64-linux-gnu-gcc -std=c11 -O3 -ffp-contract=off -march=armv8.2-a+dotprod -Wall -Wextra -Werror -static \
-		-I $(CPU) tests/kernels/emulation/compare_neon.c $(CPU)/simd/neon.c $(CPU)/simd/baseline.c -lm -o build/compare_neon
+		-I $(CPU) tests/kernels/emulation/compare_neon.c $(CPU)/simd/neon.c $(CPU)/simd/baseline.c \
+		$(CPU)/simd/topk_baseline.c -lm -o build/compare_neon
 	qemu-aarch64 -cpu max build/compare_neon
 
 protos: .venv/tests  ## regenerate the committed code of the contract

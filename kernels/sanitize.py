@@ -19,13 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 EMULATION = ROOT / "tests" / "kernels" / "emulation"
 CMAKE = Path(sys.executable).with_name("cmake")
 COMPILER = os.environ.get("CC", "cc")
+# The benchmark runs on the source tree, which has no module of its own.
+DEFAULT_TESTS = ["-q", "tests/kernels", "--ignore=tests/kernels/test_benchmarks.py"]
 
-# An editable install redirects imports to its own build: it has to step aside.
+# An editable install redirects imports to its own build: it has to step aside, in the processes that tests start too.
+SITE_CUSTOMIZE = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
+"""
 RUN_TESTS = """
 import sys
 import pytest
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "ScikitBuildRedirectingFinder"]
-sys.path.insert(0, {prefix!r})
 from shortlist_kernels.cpu import _cpu
 assert _cpu.__file__.startswith({prefix!r}), _cpu.__file__
 sys.exit(pytest.main(["--capture=sys", *{arguments!r}]))  # a report of a sanitizer must not be captured
@@ -58,6 +62,7 @@ def build(folder: Path, emulate: bool, plain: bool) -> Path:
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     subprocess.run([CMAKE, "--build", folder], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([CMAKE, "--install", folder, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    (prefix / "sitecustomize.py").write_text(SITE_CUSTOMIZE)
     return prefix
 
 
@@ -83,7 +88,7 @@ def test(prefix: Path, plain: bool, arguments: list[str]) -> int:
         "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    environment = {**os.environ, **({} if plain else sanitizers)}
+    environment = {**os.environ, "PYTHONPATH": str(prefix), **({} if plain else sanitizers)}
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode
 
 
@@ -98,7 +103,7 @@ def main() -> int:
         return 1
     name = ("emulate" if chosen.emulate else "sanitize") + ("-plain" if chosen.plain else "")
     prefix = build(ROOT / "build" / name, chosen.emulate, chosen.plain)
-    return test(prefix, chosen.plain, arguments or ["-q", "tests/kernels"])
+    return test(prefix, chosen.plain, arguments or DEFAULT_TESTS)
 
 
 if __name__ == "__main__":
