@@ -7,8 +7,10 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from shortlist_kernels.arrays import AnyArray, Csr, Float32, Float64, History, Int32, Int64
+from shortlist_kernels.cpu import _cpu
 
 INT32_LIMIT = 2**31 - 1
+LARGE = 1 << 17  # values; a check of so many is worth several threads
 FLOAT32_LIMIT = float(np.finfo(np.float32).max)
 
 
@@ -89,9 +91,7 @@ def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
 
 def finite(name: str, array: AnyArray) -> None:
     """Raises ValueError naming the first value that is NaN or infinite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = array.sum()  # one pass without a temporary array; infinite or NaN where any value is
-    if not np.isfinite(total):
+    if not _is_surely_finite(array):
         _refuse_first(name, "be finite", array, ~np.isfinite(array))
 
 
@@ -161,6 +161,14 @@ def history(value: Any, num_rows: int) -> History:
     within("history rows", rows, 0, num_rows - 1)
     weights = float32s("history weights", value[2], (rows.size,))
     return History(row_pointers("history indptr", value[0], rows.size), rows.astype(np.int32), weights)
+
+
+def _is_surely_finite(array: AnyArray) -> bool:
+    """False if any value is NaN or infinite, or if the sum overflows. One pass without a temporary array."""
+    if array.size >= LARGE and array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned:
+        return _cpu.all_finite(array.reshape(-1), _cpu.available_cores())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum()))
 
 
 def _in_c_order(array: AnyArray, dtype: type) -> AnyArray:

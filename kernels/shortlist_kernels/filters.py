@@ -49,6 +49,8 @@ def row_lookup(num_rows: int) -> Lookup:
 
 def _ascending(indptr: Int64, positions: Int64, num_items: int) -> PositionLists:
     """Each list in order, without repeated and unknown (-1) positions."""
+    if indptr.size == 2 and positions.size and positions[0] >= 0 and (positions[1:] > positions[:-1]).all():
+        return PositionLists(indptr, positions)
     rows = np.repeat(np.arange(indptr.size - 1), np.diff(indptr)) if indptr.size > 2 else np.int64(0)
     keys = (positions + rows * num_items)[positions >= 0]  # one number per entry: sorting those is fast
     if not (keys[1:] > keys[:-1]).all():

@@ -2,12 +2,13 @@
 
 import os
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from shortlist_kernels import checks, dispatch, index_file
-from shortlist_kernels.arrays import METRICS, AnyArray, Float32, Int64, SearchCounts
+from shortlist_kernels.arrays import METRICS, AnyArray, Float32, Int64, Lookup, SearchCounts
 from shortlist_kernels.cpu import _cpu
 from shortlist_kernels.filters import filters
 from shortlist_kernels.lock import ReadersWriterLock
@@ -96,7 +97,7 @@ class VectorIndex:
         k = checks.whole_number("k", k, minimum=0)
         threads = _threads(num_threads)
         with self._lock.reading():
-            rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._store.find)
+            rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._lookup(threads))
             bias_RN = _bias_rows(bias, len(queries_QD), self._store.count)
             scores_QK, ids_QK, counts = dispatch.active().search(self._store, queries_QD, k, rules, bias_RN, threads)
         with self._counting:
@@ -122,7 +123,7 @@ class VectorIndex:
         least_Q = checks.numbers_per_query("min_score", min_score, len(queries_QD))
         threads = _threads(num_threads)
         with self._lock.reading():
-            rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._store.find)
+            rules = filters(exclude, allow, mask, len(queries_QD), self._store.count, self._lookup(threads))
             bias_RN = _bias_rows(bias, len(queries_QD), self._store.count)
             return dispatch.active().search_range(self._store, queries_QD, least_Q, rules, bias_RN, threads)
 
@@ -172,6 +173,9 @@ class VectorIndex:
         index = cls(store.dim, store.metric)
         index._store = store
         return index
+
+    def _lookup(self, num_threads: int) -> Lookup:
+        return partial(self._store.find, num_threads=num_threads)
 
     def _known_positions(self, name: str, ids: Int64) -> Int64:
         positions = self._store.find(ids)

@@ -111,10 +111,10 @@ class ItemStore:
             vectors_nD[chosen_n] = self.chunks[number].vectors_CD[places_n[chosen_n]]
         return vectors_nD
 
-    def find(self, ids: Int64) -> Int64:
+    def find(self, ids: Int64, num_threads: int = 1) -> Int64:
         """The position of each id, -1 where the store has no such id. Any shape."""
         positions = np.empty(ids.size, np.int64)
-        _cpu.find_items(self, ids.reshape(-1), positions)
+        _cpu.find_items(self, ids.reshape(-1), num_threads, positions)
         return positions.reshape(ids.shape)
 
     def append(self, ids_n: Int64, vectors_nD: Float32) -> None:

@@ -93,8 +93,10 @@ cdef extern from "kernels.h" nogil:
     int c_append_items "append_items"(item_store *, const id_table *, const int64_t *, const float *, int64_t)
     int c_replace_vectors "replace_vectors"(const item_store *, const int64_t *, const float *, int64_t)
     int c_remove_items "remove_items"(item_store *, const id_table *, const int64_t *, int64_t)
-    void c_find_items "find_items"(const item_store *, const id_table *, const int64_t *, int64_t, int64_t *)
+    void c_find_items "find_items"(const item_store *, const id_table *, const int64_t *, int64_t, int64_t,
+                                 int64_t *)
     void table_insert(const item_store *, const id_table *, int64_t)
+    int c_all_finite "all_finite"(const float *, int64_t, int64_t)
     int c_score "score"(const simd_set *, const item_store *, const float *, int64_t, const int64_t *, int64_t, float *)
     int c_search "search"(const simd_set *, const item_store *, const float *, int64_t, int64_t, const filter_set *,
                           const bias_rows *, int64_t, float *, int64_t *, search_counts *)
@@ -190,11 +192,11 @@ def remove_items(store, const int64_t[::1] descending not None):
     _check(result)
 
 
-def find_items(store, const int64_t[::1] ids not None, int64_t[::1] positions not None):
+def find_items(store, const int64_t[::1] ids not None, int64_t num_threads, int64_t[::1] positions not None):
     cdef item_store items = _items(store)
     cdef id_table table = _slots(store)
     with nogil:
-        c_find_items(&items, &table, &ids[0], ids.shape[0], &positions[0])
+        c_find_items(&items, &table, &ids[0], ids.shape[0], num_threads, &positions[0])
 
 
 def enter_items(store, uint32_t[::1] slots not None):
@@ -342,6 +344,14 @@ def mmr(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] 
         result = c_mmr(_simd(simd), &vectors[0, 0, 0], &scores[0, 0], vectors.shape[0], vectors.shape[1],
                        vectors.shape[2], order.shape[1], &diversity[0], &order[0, 0], &lost[0])
     _check(result)
+
+
+def all_finite(const float[::1] values not None, int64_t num_threads):
+    """Whether none of them is NaN or infinite."""
+    cdef int result
+    with nogil:
+        result = c_all_finite(&values[0], values.shape[0], num_threads)
+    return bool(result)
 
 
 def available_cores():

@@ -37,31 +37,75 @@ int next_span(const item_store* items, const uint8_t* mask, int64_t begin, int64
 
 static float larger(float left, float right) { return left > right ? left : right; }
 
-// The offsets of a span for one query: the item's own plus the bias. Returns the largest magnitude
-// that either has, and sets the largest sum. GROUP maxima at a time, which the compiler vectorises.
-static float fill_offsets(float* offsets, const code_span* span, const float* bias,
-                          float* largest_sum) {
-  float sums[GROUP], sizes[GROUP] = {0};
-  for (int i = 0; i < GROUP; i++) sums[i] = -FLT_MAX;
+typedef struct {
+  float largest, magnitude;  // the largest value, and the largest magnitude
+} extremes;
+
+// GROUP maxima at a time, which the compiler vectorises.
+static extremes reduce_extremes(float* largest, float* magnitudes) {
+  for (int i = 1; i < GROUP; i++) {
+    largest[0] = larger(largest[i], largest[0]);
+    magnitudes[0] = larger(magnitudes[i], magnitudes[0]);
+  }
+  return (extremes){largest[0], magnitudes[0]};
+}
+
+static extremes extremes_of(const float* offsets, int64_t num_items) {
+  float largest[GROUP], magnitudes[GROUP] = {0};
+  for (int i = 0; i < GROUP; i++) largest[i] = -FLT_MAX;
+  for (int64_t first = 0; first < num_items; first += GROUP) {
+    for (int i = 0; i < GROUP; i++) {
+      largest[i] = larger(offsets[first + i], largest[i]);
+      magnitudes[i] = larger(fabsf(offsets[first + i]), magnitudes[i]);
+    }
+  }
+  return reduce_extremes(largest, magnitudes);
+}
+
+// The items' own offsets, if they have any, plus the bias. The magnitude is that of the parts.
+static extremes add_offsets(float* sums, const code_span* span, const float* bias) {
+  float largest[GROUP], magnitudes[GROUP] = {0};
+  for (int i = 0; i < GROUP; i++) largest[i] = -FLT_MAX;
   for (int64_t first = 0; first < span->num_items; first += GROUP) {
     int64_t left = span->num_items - first;
     size_t num_bytes = (size_t)(left < GROUP ? left : GROUP) * sizeof(float);
     float own[GROUP] = {0}, added[GROUP] = {0};
     if (span->offsets) memcpy(own, span->offsets + first, num_bytes);
-    if (bias) memcpy(added, bias + span->first + first, num_bytes);
+    memcpy(added, bias + span->first + first, num_bytes);
     for (int i = 0; i < GROUP; i++) {
       float sum = larger(own[i] + added[i], -FLT_MAX);  // a scan takes finite ones only
-      offsets[first + i] = sum;
-      sums[i] = larger(sum, sums[i]);
-      sizes[i] = larger(fabsf(own[i]) + fabsf(added[i]), sizes[i]);
+      sums[first + i] = sum;
+      largest[i] = larger(sum, largest[i]);
+      magnitudes[i] = larger(fabsf(own[i]) + fabsf(added[i]), magnitudes[i]);
     }
   }
-  for (int i = 1; i < GROUP; i++) {
-    sums[0] = larger(sums[i], sums[0]);
-    sizes[0] = larger(sizes[i], sizes[0]);
+  return reduce_extremes(largest, magnitudes);
+}
+
+// Points to the offsets where they lie if that will do: a scan reads whole groups of items.
+static void point_to_offsets(block_limits* limits, const search_call* call, const code_span* span,
+                             int64_t query) {
+  const float* bias = bias_of(call->bias, query, call->items->num_items);
+  int per_query = bias && call->bias->num_rows > 1;
+  if (!bias) {
+    limits->offsets = span->offsets;
+    limits->offsets_stride = 0;
+  } else if (!span->offsets && span->num_items % GROUP == 0) {
+    limits->offsets = bias + span->first;
+    limits->offsets_stride = per_query ? call->items->num_items : 0;
+  } else {
+    limits->offsets = limits->sums;
+    limits->offsets_stride = per_query ? STRIP : 0;
   }
-  *largest_sum = sums[0];
-  return sizes[0];
+}
+
+// Of the offsets of the block's i-th query, which are added up first where they must be.
+static extremes prepare_offsets(block_limits* limits, const search_call* call,
+                                const code_span* span, int64_t query, int64_t i) {
+  if (!limits->offsets) return (extremes){0, 0};
+  int64_t row = i * limits->offsets_stride;
+  if (limits->offsets != limits->sums) return extremes_of(limits->offsets + row, span->num_items);
+  return add_offsets(limits->sums + row, span, bias_of(call->bias, query, call->items->num_items));
 }
 
 // Sets one limit; false if no item of the span can reach the floor.
@@ -71,7 +115,7 @@ static int set_limit(block_limits* limits, const coded_queries* queries, const c
   target -= queries->slack * (fabs(floor) + fabs(queries->shifts[q]));
   // An offset is rounded by a share of itself, or by less than FLT_MIN where it is smaller still.
   double largest = (double)limits->largest_offset[i];
-  double rounding = limits->has_offsets ? FLT_MIN : 0, room = ROOM * largest + rounding;
+  double rounding = limits->offsets ? FLT_MIN : 0, room = ROOM * largest + rounding;
   double reach = queries->lengths[q] * span->bounds->norm + largest_offset;
   limits->limits[i] = INFINITY;
   limits->units[i] = 0;
@@ -93,25 +137,20 @@ static int set_limit(block_limits* limits, const coded_queries* queries, const c
 int set_limits(block_limits* limits, const search_call* call, const coded_queries* queries,
                int64_t first_query, const code_span* span, int64_t first, int64_t count,
                shared_floor* floors) {
-  const bias_rows* bias = call->bias;
-  int per_query = bias->values && bias->num_rows > 1;
-  limits->has_offsets = span->offsets || bias->values;
-  limits->offsets_stride = per_query ? STRIP : 0;
-  float largest_sum = 0, magnitude = 0;
+  point_to_offsets(limits, call, span, first_query + first);
+  extremes offsets = {0, 0};
   int any = 0;
   for (int64_t i = 0; i < count; i++) {
     int64_t q = first + i;
-    if (limits->has_offsets && (per_query || i == 0))
-      magnitude =
-          fill_offsets(limits->offsets + i * limits->offsets_stride, span,
-                       bias_of(bias, first_query + q, call->items->num_items), &largest_sum);
-    limits->largest_offset[i] = magnitude;
+    if (i == 0 || limits->offsets_stride)
+      offsets = prepare_offsets(limits, call, span, first_query + q, i);
+    limits->largest_offset[i] = offsets.magnitude;
     float zeros = (float)queries->zeros[q];
     limits->margins[i] =
         (queries->code_lengths[q] * (float)span->bounds->rounding + fabsf(zeros) * (float)ROOM) *
             (1 + (float)ROOM) -
         zeros;
-    any |= set_limit(limits, queries, span, q, i, read_floor(&floors[q]), (double)largest_sum);
+    any |= set_limit(limits, queries, span, q, i, read_floor(&floors[q]), (double)offsets.largest);
   }
   return any;
 }
@@ -121,7 +160,7 @@ candidate candidate_of(const block_limits* limits, const coded_queries* queries,
   double scale = queries->scales[q] * span->bounds->scale / (double)span->codes.inverses[hit.item];
   double product = scale * (double)(hit.sum - queries->zeros[q]);
   double shift = queries->shifts[q], offset = 0, room = 0;
-  if (limits->has_offsets) {
+  if (limits->offsets) {
     offset = (double)limits->offsets[hit.query * limits->offsets_stride + hit.item];
     room = ROOM * (double)limits->largest_offset[hit.query] + FLT_MIN;
   }

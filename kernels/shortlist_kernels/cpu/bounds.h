@@ -17,10 +17,12 @@ typedef struct {
 
 typedef struct {
   float limits[QUERY_BLOCK], units[QUERY_BLOCK], margins[QUERY_BLOCK];
-  float largest_offset[QUERY_BLOCK];   // of the span, in magnitude
-  float offsets[QUERY_BLOCK * STRIP];  // one row for all queries, or one a query
-  int has_offsets;
+  float largest_offset[QUERY_BLOCK];  // of the span, in magnitude
+  // What the span's items add to a score: NULL for zeros, one row for all queries, or one a query
+  // every offsets_stride values. In `sums`, or where the caller or the store keeps them.
+  const float* offsets;
   int64_t offsets_stride;
+  float sums[QUERY_BLOCK * STRIP];
 } block_limits;
 
 // The first items from `begin` on, up to `end`, whose 64-item words of the mask are not empty;

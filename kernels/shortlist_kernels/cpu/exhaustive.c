@@ -2,6 +2,7 @@
 // part. Parts are ranges of items; a strip of items stays in the cache while the queries pass over
 // it. An allow-list is walked instead.
 #include <stdlib.h>
+#include <string.h>
 
 #include "search.h"
 #include "store.h"
@@ -10,7 +11,7 @@
 
 enum {
   LIST_BYTES = 6 << 20,
-  PREFETCH_AHEAD = 8,  // items of an allow-list
+  GATHERED = 2048,  // values of rows of an allow-list that are scored together
 };
 
 typedef struct {
@@ -43,13 +44,42 @@ static void score_span(const exhaustive_run* run, int64_t member, best_list* bes
   for (int64_t i = 0; i < count; i++) offer(run, best, run->first_query + q, first + i, scores[i]);
 }
 
-static void score_list(const exhaustive_run* run, int64_t member, best_list* best, int64_t part) {
+// Scores some items of a list for the members from `first` to `end` - 1. Their rows are brought
+// together, so that several are scored at a time and all members find them in the cache.
+static void score_scattered(const exhaustive_run* run, best_list* lists, int64_t first, int64_t end,
+                            const int64_t* positions, int64_t count) {
   const item_store* items = run->call->items;
-  position_list list = list_of(&run->call->filters->allow, run->first_query + run->members[member]);
-  int64_t end = list.count * (part + 1) / run->num_parts;
-  for (int64_t i = list.count * part / run->num_parts; i < end; i++) {
-    if (i + PREFETCH_AHEAD < end) prefetch_vector(items, list.positions[i + PREFETCH_AHEAD]);
-    score_span(run, member, best, list.positions[i], 1);
+  int64_t dim = items->dim;
+  float gathered[GATHERED];
+  const float* rows = vector_at(items, positions[0]);
+  if (count > 1) {
+    for (int64_t i = 0; i < count; i++)
+      memcpy(gathered + i * dim, vector_at(items, positions[i]), (size_t)dim * sizeof(float));
+    rows = gathered;
+  }
+  for (int64_t member = first; member < end; member++) {
+    int64_t q = run->members[member];
+    double scores[STRIP];
+    score_rows(run->call->simd, items->metric, rows, count, dim,
+               run->queries->values + q * padded_dim(dim), run->queries->norms[q], scores);
+    for (int64_t i = 0; i < count; i++)
+      offer(run, &lists[member], run->first_query + q, positions[i], scores[i]);
+  }
+}
+
+// This part of the allow-list that the members from `first` to `end` - 1 have.
+static void score_list(const exhaustive_run* run, best_list* lists, int64_t first, int64_t end,
+                       int64_t part) {
+  const item_store* items = run->call->items;
+  position_list list = list_of(&run->call->filters->allow, run->first_query + run->members[first]);
+  int64_t together = GATHERED / items->dim < STRIP ? GATHERED / items->dim : STRIP;
+  int64_t stop = list.count * (part + 1) / run->num_parts;
+  for (int64_t i = list.count * part / run->num_parts, count; i < stop; i += count) {
+    count = together < 1 ? 1 : together;
+    if (count > stop - i) count = stop - i;
+    for (int64_t next = i + count; next < i + 2 * count && next < stop; next++)
+      prefetch_vector(items, list.positions[next]);
+    score_scattered(run, lists, first, end, list.positions + i, count);
   }
 }
 
@@ -69,8 +99,9 @@ static void score_part(void* context, int64_t thread, int64_t part) {
   const exhaustive_run* run = context;
   best_list* lists = run->lists + part * run->num_members;
   if (run->call->filters->allow.indptr) {
-    for (int64_t member = 0; member < run->num_members; member++)
-      score_list(run, member, &lists[member], part);
+    int64_t together = run->call->filters->allow.num_lists == 1 ? run->num_members : 1;
+    for (int64_t member = 0; member < run->num_members; member += together)
+      score_list(run, lists, member, member + together, part);
     return;
   }
   int64_t num_items = run->call->items->num_items;

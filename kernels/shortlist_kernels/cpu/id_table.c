@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "store.h"
+#include "threads.h"
 
-enum { FIND_AT_ONCE = 64 };
+enum { FIND_AT_ONCE = 64, FIND_PER_TASK = 1024 };
 
 static const uint32_t EMPTY_SLOT = UINT32_MAX;
 
@@ -88,11 +89,26 @@ static void find_some(const item_store* items, const id_table* table, const int6
     positions[i] = homes[i] < 0 ? ids[i] : find_from(items, table, homes[i], ids[i]);
 }
 
+typedef struct {
+  const item_store* items;
+  const id_table* table;
+  const int64_t* ids;
+  int64_t count;
+  int64_t* positions;
+} lookup;
+
+static void find_task(void* context, int64_t thread, int64_t task) {
+  (void)thread;
+  const lookup* wanted = context;
+  int64_t end = (task + 1) * FIND_PER_TASK;
+  if (end > wanted->count) end = wanted->count;
+  for (int64_t first = task * FIND_PER_TASK; first < end; first += FIND_AT_ONCE)
+    find_some(wanted->items, wanted->table, wanted->ids + first,
+              end - first < FIND_AT_ONCE ? end - first : FIND_AT_ONCE, wanted->positions + first);
+}
+
 void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,
-                int64_t* positions) {
-  for (int64_t first = 0; first < count; first += FIND_AT_ONCE) {
-    int64_t left = count - first;
-    find_some(items, table, ids + first, left < FIND_AT_ONCE ? left : FIND_AT_ONCE,
-              positions + first);
-  }
+                int64_t num_threads, int64_t* positions) {
+  lookup wanted = {items, table, ids, count, positions};
+  run_tasks(num_threads, (count + FIND_PER_TASK - 1) / FIND_PER_TASK, find_task, &wanted);
 }

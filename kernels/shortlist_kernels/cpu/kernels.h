@@ -82,6 +82,9 @@ typedef struct {
   int64_t num_exhaustive;  // queries for which every allowed item was scored
 } search_counts;
 
+// finite.c
+int all_finite(const float* values, int64_t count, int64_t num_threads);
+
 // vectors.c
 int row_statistics(metric_kind metric, const float* vectors, int64_t num_rows, int64_t dim,
                    double* means, double* norms);
@@ -98,7 +101,7 @@ int remove_items(item_store* items, const id_table* table, const int64_t* descen
 
 // id_table.c: -1 where no item has the id.
 void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,
-                int64_t* positions);
+                int64_t num_threads, int64_t* positions);
 void table_insert(const item_store* items, const id_table* table, int64_t position);
 
 // search.c

@@ -39,7 +39,7 @@ static void scan_block(const strip_walk* walk, int64_t thread, const code_span* 
       .limits = limits->limits,
       .units = limits->units,
       .margins = limits->margins,
-      .offsets = limits->has_offsets ? limits->offsets : 0,
+      .offsets = limits->offsets,
       .offsets_stride = limits->offsets_stride,
   };
   int64_t num_hits = walk->call->simd->scan(&span->codes, &block, scratch->hits);

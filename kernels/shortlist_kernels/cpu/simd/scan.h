@@ -37,7 +37,7 @@ typedef struct {
   const float* units;      // per query, finite
   const float* margins;    // per query, finite
   const float* offsets;    // one per item of the strip, finite, or NULL for zeros
-  int64_t offsets_stride;  // STRIP where each query has offsets of its own, else 0
+  int64_t offsets_stride;  // from one query's to the next one's; 0 where they share them
 } query_block;
 
 // `sum` is the sum of code * query code over all dimensions, the 64 in the code included.
