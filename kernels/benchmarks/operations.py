@@ -15,6 +15,7 @@ from shortlist_kernels import VectorIndex, topk
 NUM_EXCLUDED = 200
 ALLOWED_SHARE = 0.01
 BATCH_SHARE = 0.01
+NUM_SINGLES = 100
 Progress = Callable[[str], None]
 
 
@@ -44,28 +45,29 @@ def filtered(
 
 
 def changes(index: VectorIndex, case: Case, rounds: int) -> list[Change]:
-    """Removals, updates and additions; the index holds the same ids afterwards."""
+    """Removals, updates and additions at random, one at a time and many; the index holds the same ids afterwards."""
     size = max(1, int(case.num_items * BATCH_SHARE))
     new_nD = unit_rows(size, case.dim, seed=4)
     ids = np.random.default_rng(5).choice(case.num_items, size, replace=False).astype(np.int64)
-    one, one_new = ids[:1], new_nD[:1]
+    singles = [(ids[i : i + 1], new_nD[i : i + 1]) for i in range(min(size, NUM_SINGLES))]
     seconds: dict[tuple[str, int], list[float]] = {}
     for number in range(rounds + 1):
-        for name, num_items, work in (
-            ("remove", 1, lambda: index.remove(one)),
-            ("add", 1, lambda: index.add(one, one_new)),
-            ("update", 1, lambda: index.update(one, one_new)),
-            ("update", size, lambda: index.update(ids, new_nD)),
-            ("remove", size, lambda: index.remove(ids)),
-            ("add", size, lambda: index.add(ids, new_nD)),
-        ):
-            taken_s = _seconds(work)
-            if number:  # the first round warms up
-                seconds.setdefault((name, num_items), []).append(taken_s)
+        for changed in (singles, [(ids, new_nD)]):
+            for name in ("update", "remove", "add"):
+                taken_s = [_seconds(partial(_change, index, name, *items)) for items in changed]
+                if number:  # the first round warms up
+                    seconds.setdefault((name, changed[0][0].size), []).extend(taken_s)
     return [
         Change(name=name, num_items=num_items, median_s=statistics.median(taken))
         for (name, num_items), taken in seconds.items()
     ]
+
+
+def _change(index: VectorIndex, name: str, ids: Int64, vectors_nD: Float32) -> None:
+    if name == "remove":
+        index.remove(ids)
+    else:
+        getattr(index, name)(ids, vectors_nD)
 
 
 def select(num_scores: int, k: int, with_torch: bool, rounds: int, progress: Progress) -> list[Row]:

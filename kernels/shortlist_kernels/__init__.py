@@ -9,7 +9,7 @@ similarity.py   neighbours, score_neighbours, search_neighbours
 fusion.py       fuse
 rerank.py       mmr
 dispatch.py     which backend computes: isa_info
-reference.py    the definition of every operation, in NumPy
+reference/      the definition of every operation, in NumPy
 cpu/            the same in C, one file per instruction set under cpu/simd/
 arrays.py       the array types that pass between them; checks.py: what callers hand in
 """

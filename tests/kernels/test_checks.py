@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shortlist_kernels import checks
+from shortlist_kernels.arrays import AnyArray
 
 SIZES = [1, 31, 1000, checks.LARGE - 1, checks.LARGE, checks.LARGE + 65, 3 * checks.LARGE + 1]
 
@@ -13,7 +14,7 @@ SIZES = [1, 31, 1000, checks.LARGE - 1, checks.LARGE, checks.LARGE + 65, 3 * che
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_value_that_is_not_finite_is_named_wherever_it_lies(size: int, dtype: type, value: float) -> None:
     for place in {0, size // 2, size - 1}:
-        array = np.ones(size, dtype)
+        array: AnyArray = np.ones(size, dtype)
         array[place] = value
         with pytest.raises(ValueError, match=rf"bias must be finite, got {value} at position \({place},\)"):
             checks.finite("bias", array)

@@ -1,5 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py)."""
+"""Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py).
+
+The parts beside the index are in neighbours.pxi and rerank.pxi, and what only tests call in testing.pxi.
+"""
 
 from libc.stdlib cimport calloc, free
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -36,11 +39,6 @@ cdef extern from "simd/simd.h" nogil:
 
 cdef extern from "cores.h" nogil:
     int64_t c_available_cores "available_cores"()
-    int64_t c_quota_cores "quota_cores"(const char *)
-
-
-cdef extern from "threads.h" nogil:
-    void c_run_tasks "run_tasks"(int64_t, int64_t, void (*)(void *, int64_t, int64_t) noexcept nogil, void *)
 
 
 cdef extern from "kernels.h" nogil:
@@ -75,20 +73,10 @@ cdef extern from "kernels.h" nogil:
         const uint8_t *mask_bits
         int64_t mask_rows, mask_bytes
         position_lists allow, exclude
-    ctypedef struct csr_matrix:
-        int64_t num_rows, num_columns, num_values
-        const int64_t *indptr
-        const int32_t *indices
-        const float *data
     ctypedef struct score_matrix:
         const float *float32
         const double *float64
         int64_t num_rows, num_columns
-    ctypedef struct history_set:
-        int64_t num_queries
-        const int64_t *indptr
-        const int32_t *rows
-        const float *weights
 
     int c_append_items "append_items"(item_store *, const id_table *, const int64_t *, const float *, int64_t)
     int c_replace_vectors "replace_vectors"(const item_store *, const int64_t *, const float *, int64_t)
@@ -103,14 +91,6 @@ cdef extern from "kernels.h" nogil:
     int c_search_range "search_range"(const simd_set *, const item_store *, const float *, int64_t, const double *,
                                       const filter_set *, const bias_rows *, int64_t, range_list *)
     int c_topk "topk"(const simd_set *, const score_matrix *, int64_t, int64_t, void *, int64_t *)
-    int c_similar_rows "similar_rows"(const csr_matrix *, const csr_matrix *, int64_t, double, int64_t *, int32_t *,
-                                      float *)
-    int c_score_neighbours "score_neighbours"(const csr_matrix *, const history_set *, const int64_t *, int64_t,
-                                              float *, int64_t *)
-    int c_search_neighbours "search_neighbours"(const csr_matrix *, const history_set *, int64_t, const filter_set *,
-                                                float *, int64_t *, int64_t *)
-    int c_mmr "mmr"(const simd_set *, const float *, const double *, int64_t, int64_t, int64_t, int64_t,
-                    const double *, int64_t *, double *)
 
 
 def simd_names():
@@ -155,11 +135,6 @@ cdef filter_set _filter_set(const uint8_t[:, ::1] mask, position_lists allow, po
     if mask is None:
         return filter_set(NULL, 0, 0, allow, exclude)
     return filter_set(&mask[0, 0], mask.shape[0], mask.shape[1], allow, exclude)
-
-
-cdef csr_matrix _csr(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] data,
-                     int64_t num_columns) noexcept:
-    return csr_matrix(indptr.shape[0] - 1, num_columns, indices.shape[0], &indptr[0], &indices[0], &data[0])
 
 
 def append_items(store, const int64_t[::1] ids not None, const float[:, ::1] vectors not None):
@@ -295,57 +270,6 @@ def topk_float64(int simd, const double[:, ::1] scores not None, int64_t num_thr
     _check(result)
 
 
-def similar_rows(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
-                 const float[::1] data not None, const int64_t[::1] transposed_indptr not None,
-                 const int32_t[::1] transposed_indices not None, const float[::1] transposed_data not None, int64_t k,
-                 double shrinkage, int64_t[::1] out_indptr not None, int32_t[::1] out_indices not None,
-                 float[::1] out_data not None):
-    cdef csr_matrix matrix = _csr(indptr, indices, data, transposed_indptr.shape[0] - 1)
-    cdef csr_matrix transposed = _csr(transposed_indptr, transposed_indices, transposed_data, indptr.shape[0] - 1)
-    cdef int result
-    with nogil:
-        result = c_similar_rows(&matrix, &transposed, k, shrinkage, &out_indptr[0], &out_indices[0], &out_data[0])
-    _check(result)
-
-
-def score_neighbours(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
-                     const float[::1] data not None, int64_t num_columns, const int64_t[::1] history_indptr not None,
-                     const int32_t[::1] rows not None, const float[::1] weights not None,
-                     const int64_t[:, ::1] candidates not None, float[:, ::1] scores not None):
-    cdef csr_matrix matrix = _csr(indptr, indices, data, num_columns)
-    cdef history_set history = history_set(history_indptr.shape[0] - 1, &history_indptr[0], &rows[0], &weights[0])
-    cdef int64_t bad_row = -1
-    cdef int result
-    with nogil:
-        result = c_score_neighbours(&matrix, &history, &candidates[0, 0], candidates.shape[1], &scores[0, 0], &bad_row)
-    _check(result, bad_row)
-
-
-def search_neighbours(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
-                      const float[::1] data not None, int64_t num_columns, const int64_t[::1] history_indptr not None,
-                      const int32_t[::1] rows not None, const float[::1] weights not None,
-                      const uint8_t[:, ::1] mask, const int64_t[::1] exclude_indptr, const int64_t[::1] exclude,
-                      float[:, ::1] scores not None, int64_t[:, ::1] found not None):
-    cdef csr_matrix matrix = _csr(indptr, indices, data, num_columns)
-    cdef history_set history = history_set(history_indptr.shape[0] - 1, &history_indptr[0], &rows[0], &weights[0])
-    cdef filter_set filters = _filter_set(mask, _position_lists(None, None), _position_lists(exclude_indptr, exclude))
-    cdef int64_t bad_row = -1
-    cdef int result
-    with nogil:
-        result = c_search_neighbours(&matrix, &history, scores.shape[1], &filters, &scores[0, 0], &found[0, 0],
-                                     &bad_row)
-    _check(result, bad_row)
-
-
-def mmr(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] scores not None,
-        const double[::1] diversity not None, int64_t[:, ::1] order not None, double[::1] lost not None):
-    cdef int result
-    with nogil:
-        result = c_mmr(_simd(simd), &vectors[0, 0, 0], &scores[0, 0], vectors.shape[0], vectors.shape[1],
-                       vectors.shape[2], order.shape[1], &diversity[0], &order[0, 0], &lost[0])
-    _check(result)
-
-
 def all_finite(const float[::1] values not None, int64_t num_threads):
     """Whether none of them is NaN or infinite."""
     cdef int result
@@ -359,52 +283,6 @@ def available_cores():
     return c_available_cores()
 
 
-def quota_cores(const char *root):
-    """For tests: the quota that the files under `root` set, see cores.h."""
-    return c_quota_cores(root)
-
-
-ctypedef struct tally:
-    volatile int64_t *runs_T
-    volatile int64_t *steps_P
-    int64_t num_steps
-
-
-cdef void _count(void *context, int64_t thread, int64_t task) noexcept nogil:
-    cdef tally *counts = <tally *>context
-    cdef int64_t step
-    counts.runs_T[task] += 1
-    for step in range(counts.num_steps):
-        counts.steps_P[thread] += 1
-
-
-def count_tasks(int64_t num_threads, int64_t num_steps, int64_t[::1] runs_T not None, int64_t[::1] steps_P not None):
-    """For tests: a call of the pool whose tasks count themselves, and their steps by thread.
-
-    Steps are lost where two tasks run under the same number of thread at once.
-    """
-    cdef tally counts = tally(&runs_T[0], &steps_P[0], num_steps)
-    cdef int64_t num_tasks = runs_T.shape[0]
-    with nogil:
-        c_run_tasks(num_threads, num_tasks, _count, &counts)
-
-
-def max_query_code(int simd):
-    """The largest absolute code of a query that `scan` takes."""
-    return _simd(simd).max_query_code
-
-
-def scan(int simd, const uint8_t[::1] codes not None, int64_t num_quads, const float[::1] inverses not None,
-         const int8_t[:, ::1] query_codes not None, const float[::1] limits not None, const float[::1] units not None,
-         const float[::1] margins not None, const float[:, ::1] offsets, scan_hit[::1] hits not None):
-    """For tests: the scan of one strip as in scan.h. Returns how many hits it wrote."""
-    cdef code_strip strip = code_strip(&codes[0], &inverses[0], inverses.shape[0] // GROUP, num_quads)
-    cdef query_block queries = query_block(&query_codes[0, 0], query_codes.shape[1], limits.shape[0], &limits[0],
-                                           &units[0], &margins[0], NULL, 0)
-    cdef int64_t count
-    if offsets is not None:
-        queries.offsets = &offsets[0, 0]
-        queries.offsets_stride = STRIP if offsets.shape[0] > 1 else 0
-    with nogil:
-        count = _simd(simd).scan(&strip, &queries, &hits[0])
-    return count
+include "neighbours.pxi"
+include "rerank.pxi"
+include "testing.pxi"

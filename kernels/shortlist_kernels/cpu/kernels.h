@@ -1,4 +1,4 @@
-// The C functions that _cpu.pyx calls. `reference.py` defines what they compute, bit for bit.
+// The C functions that _cpu.pyx calls. `reference` defines what they compute, bit for bit.
 //
 // Arguments were checked in Python. Outputs are written only where there is something to write, so
 // the caller fills them with the padding first. Functions that return int give 0, or one of the
