@@ -73,6 +73,7 @@ protos: .venv/tests  ## regenerate the committed code of the contract
 
 bench: .venv/bench  ## kernels beside their peers (tables, build/bench), and the server on the demo's package
 	cd kernels && ../$(BIN)/python -m benchmarks.search
+	cd kernels && ../$(BIN)/python -m benchmarks.ranking
 	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
 	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
 	$(BIN)/python server/benchmarks/search_service.py

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.results import Machine
 from shortlist_kernels import available_cores, isa_info
 
-PACKAGES = ("numpy", "torch", "faiss-cpu", "usearch", "hnswlib")
+PACKAGES = ("numpy", "scipy", "torch", "faiss-cpu", "usearch", "hnswlib", "implicit", "pyversity", "ranx")
 
 
 def facts() -> Machine:

@@ -9,11 +9,11 @@ histories, users and lists are taken one after the other in the order of their e
 scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  similar_rows, score_neighbours, search_neighbours
-rerank.py      mmr
+diversity.py   mmr
 """
 
+from shortlist_kernels.reference.diversity import mmr
 from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
-from shortlist_kernels.reference.rerank import mmr
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
 

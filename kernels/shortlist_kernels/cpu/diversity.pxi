@@ -1,4 +1,4 @@
-# Part of _cpu.pyx: re-ranking.
+# Part of _cpu.pyx: re-ranking for diversity.
 
 cdef extern from "kernels.h" nogil:
     int c_mmr "mmr"(const simd_set *, const float *, const double *, int64_t, int64_t, int64_t, int64_t,

@@ -1,4 +1,4 @@
-"""Re-ranking of candidate lists."""
+"""Re-ranking for diversity."""
 
 import numpy as np
 

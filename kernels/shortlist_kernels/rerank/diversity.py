@@ -1,4 +1,4 @@
-"""Re-ranking of candidate lists: `mmr`."""
+"""Re-ranking for diversity: `mmr`."""
 
 from typing import Any
 
