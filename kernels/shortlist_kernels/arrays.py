@@ -21,6 +21,8 @@ Lookup: TypeAlias = Callable[[Int64], Int64]
 AnyArray: TypeAlias = NDArray[Any]
 
 METRICS = ("inner_product", "cosine", "euclidean", "pearson")
+FUSION_METHODS = ("rrf", "weighted", "max", "round_robin", "borda")
+FUSION_NORMS = ("minmax", "zscore", "none")
 
 
 class Csr(NamedTuple):
@@ -65,6 +67,22 @@ class History(NamedTuple):
     indptr: Int64
     rows: Int32
     weights: Float32
+
+
+class RankedLists(NamedTuple):
+    """S lists per query, best first. Ids and scores are (Q, K_s); entries of id -1 or score -inf are absent."""
+
+    ids: tuple[Int64, ...]
+    scores: tuple[Float32 | Float64, ...]
+    weights: Float64
+
+
+class EntryPlace(NamedTuple):
+    """One entry of `RankedLists`: `ids[number][query, place]`."""
+
+    query: int
+    number: int
+    place: int
 
 
 class SearchCounts(NamedTuple):

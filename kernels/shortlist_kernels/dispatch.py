@@ -11,11 +11,13 @@ from typing import Any, Protocol
 from shortlist_kernels import reference
 from shortlist_kernels.arrays import (
     Csr,
+    EntryPlace,
     Filters,
     Float32,
     Float64,
     History,
     Int64,
+    RankedLists,
     SearchCounts,
 )
 from shortlist_kernels.cpu.backend import CpuBackend, available_isas
@@ -69,6 +71,11 @@ class Backend(Protocol):
 
     def search_neighbours(self, neighbours: Csr, history: History, k: int, filters: Filters) -> tuple[Float32, Int64]:
         """The k columns with the largest sums."""
+
+    def fuse(
+        self, lists: RankedLists, k: int, method: str, norm: str, num_threads: int | None
+    ) -> tuple[Float32, Int64, EntryPlace | None]:
+        """The k best of all lists, or where an entry stands that cannot be taken."""
 
     def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""

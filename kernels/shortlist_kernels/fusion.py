@@ -1,35 +1,24 @@
 """Fusion of ranked lists into one: `fuse`."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
 import numpy as np
 
-from shortlist_kernels import checks
-from shortlist_kernels.arrays import Float32, Float64, Int64
-from shortlist_kernels.reference import to_float32
+from shortlist_kernels import checks, dispatch
+from shortlist_kernels.arrays import (
+    FUSION_METHODS,
+    FUSION_NORMS,
+    AnyArray,
+    EntryPlace,
+    Float32,
+    Float64,
+    Int64,
+    RankedLists,
+)
 
-METHODS = ("rrf", "weighted", "max", "round_robin")
-NORMS = ("minmax", "zscore", "none")
-RRF_CONSTANT = 60  # Cormack, Clarke and Buettcher 2009
-
-
-class _List(NamedTuple):
-    """One ranked list of a batch; `present_QK` is False at padding."""
-
-    ids_QK: Int64
-    scores_QK: Float64
-    present_QK: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
-    weight: float
-
-
-class _Entries(NamedTuple):
-    """The entries of all lists, grouped by (query, id), each group in order of the lists."""
-
-    queries_E: Int64
-    ids_E: Int64
-    values_E: Float64
-    starts_G: Int64
+# Compared with types these would be made anew each time, and `fuse` is called for every batch of requests.
+INT64, FLOAT32, FLOAT64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
 
 
 def fuse(
@@ -39,6 +28,7 @@ def fuse(
     method: str = "rrf",
     weights: Sequence[float] | None = None,
     norm: str = "minmax",
+    num_threads: int | None = None,
 ) -> tuple[Float32, Int64]:
     """Fuses S ranked lists into the k best: scores float32 and ids int64, (k,) or (Q, k), padded with -inf and -1.
 
@@ -48,139 +38,99 @@ def fuse(
     absent. An id may stand once in a list. Weights (default 1 each) are >= 0; a list of weight 0 is left out. Both
     scores and weights must lie in the range of float32. Methods:
 
-    rrf          sum of weight / (60 + rank), rank counted from 1 in the order given
+    rrf          sum of weight / (60 + rank), rank counted from 1 in the order given (Cormack, Clarke, Buettcher 2009)
     weighted     sum of weight * score after `norm`; a list without the item adds 0. "minmax": to 0..1 over the list
                  (1 for all where they are equal). "zscore": minus the mean, divided by the population deviation (0 for
                  all where that is 0). "none": as given
     max          largest weight * score, as given
     round_robin  first of each list, second of each list, ...; an item at its earliest place; score 1 / place
+    borda        sum of weight * (c - rank + 1), c being the number of items in all lists together; the items that a
+                 list of n entries leaves out share its other points, (c - n + 1) / 2 each (Aslam, Montague 2001)
+
+    num_threads: how many threads share the queries; None means one, and for much work the cores of the process.
     """
-    checks.one_of("method", method, METHODS)
-    checks.one_of("norm", norm, NORMS)
+    checks.one_of("method", method, FUSION_METHODS)
+    checks.one_of("norm", norm, FUSION_NORMS)
     k = checks.whole_number("k", k, minimum=0)
-    shape, lists = _checked_lists(lists_of_ids, lists_of_scores, weights)
-    values = [_values(ranked, place, len(lists), method, norm) for place, ranked in enumerate(lists)]
-    entries = _grouped(lists, values)
-    scores_G = to_float32(_combined(entries, method))
-    queries_G, ids_G = entries.queries_E[entries.starts_G], entries.ids_E[entries.starts_G]
-    order = np.lexsort((ids_G, -scores_G, queries_G))
-    num_queries = shape[0] if shape else 1
-    first_Q = np.searchsorted(queries_G[order], np.arange(num_queries))
-    places = np.arange(order.size) - first_Q[queries_G[order]]
-    if method == "round_robin":
-        scores_G[order] = 1.0 / (places + 1)
-    best = places < k
-    scores_QK = np.full((num_queries, k), -np.inf, np.float32)
-    ids_QK = np.full((num_queries, k), -1, np.int64)
-    scores_QK[queries_G[order][best], places[best]] = scores_G[order][best]
-    ids_QK[queries_G[order][best], places[best]] = ids_G[order][best]
+    if num_threads is not None:
+        num_threads = checks.whole_number("num_threads", num_threads, minimum=1)
+    shape, lists = _checked(lists_of_ids, lists_of_scores, weights)
+    scores_QK, ids_QK, fault = dispatch.active().fuse(lists, k, method, norm, num_threads)
+    if fault is not None:
+        _refuse(lists, fault, is_single=not shape)
     return scores_QK.reshape(*shape, k), ids_QK.reshape(*shape, k)
 
 
-def _checked_lists(
+def _checked(
     lists_of_ids: Sequence[Any], lists_of_scores: Sequence[Any], weights: Sequence[float] | None
-) -> tuple[tuple[int, ...], list[_List]]:
-    """The leading shape, () or (Q,), and the lists of weight above 0."""
-    if len(lists_of_ids) == 0 or len(lists_of_ids) != len(lists_of_scores):
+) -> tuple[tuple[int, ...], RankedLists]:
+    """The leading shape, () or (Q,), and the lists; what they hold is checked by backends as they read it."""
+    num_lists = len(lists_of_ids)
+    if num_lists == 0 or num_lists != len(lists_of_scores):
         raise ValueError(
             f"lists_of_scores must have one entry per list of ids, at least 1, "
-            f"got {len(lists_of_scores)} and {len(lists_of_ids)}"
+            f"got {len(lists_of_scores)} and {num_lists}"
         )
-    if weights is not None and len(weights) != len(lists_of_ids):
-        raise ValueError(f"weights must have one entry per list ({len(lists_of_ids)}), got {len(weights)}")
-    lists, shapes = [], set()
-    for place, (ids, scores) in enumerate(zip(lists_of_ids, lists_of_scores, strict=True)):
-        weight = 1.0 if weights is None else _weight(f"weights[{place}]", weights[place])
-        leading, ranked = _checked_list(place, ids, scores, weight)
-        shapes.add(leading)
-        lists.append(ranked)
+    pairs = [_pair(place, *pair) for place, pair in enumerate(zip(lists_of_ids, lists_of_scores, strict=True))]
+    shapes = {ids.shape[:-1] for ids, _ in pairs}
     if len(shapes) > 1:
         raise ValueError(f"lists_of_ids must agree in their leading axis, got {sorted(shapes)}")
-    return shapes.pop(), [ranked for ranked in lists if ranked.weight > 0]
+    num_entries = sum(ids.shape[-1] for ids, _ in pairs)
+    if num_entries > checks.INT32_LIMIT:
+        raise ValueError(f"lists_of_ids must have at most 2**31 - 1 entries per query, got {num_entries}")
+    return shapes.pop(), RankedLists(
+        tuple([_rows(ids) for ids, _ in pairs]),
+        tuple([_rows(scores) for _, scores in pairs]),
+        _weights(weights, num_lists),
+    )
 
 
-def _weight(name: str, weight: float) -> float:
-    return checks.finite_number(name, weight, minimum=0.0, maximum=checks.FLOAT32_LIMIT)
-
-
-def _checked_list(place: int, ids: Any, scores: Any, weight: float) -> tuple[tuple[int, ...], _List]:
+def _pair(place: int, ids: Any, scores: Any) -> tuple[AnyArray, AnyArray]:
     ids = checks.as_array(f"lists_of_ids[{place}]", ids)
     if ids.ndim not in (1, 2):
         raise ValueError(f"lists_of_ids[{place}] must have 1 or 2 axes, got shape {ids.shape}")
-    ids = checks.integers(f"lists_of_ids[{place}]", ids, ids.ndim)
+    if ids.dtype != INT64:
+        ids = checks.integers(f"lists_of_ids[{place}]", ids, ids.ndim)
     scores = checks.as_array(f"lists_of_scores[{place}]", scores)
-    if scores.dtype not in (np.float32, np.float64) or scores.shape != ids.shape:
+    if scores.dtype not in (FLOAT32, FLOAT64) or scores.shape != ids.shape:
         raise ValueError(
             f"lists_of_scores[{place}] must be float32 or float64 of shape {ids.shape}, "
             f"got {scores.dtype} of shape {scores.shape}"
         )
-    checks.within(f"lists_of_ids[{place}]", ids, -1, np.iinfo(np.int64).max)
-    present = np.atleast_2d((ids != -1) & (scores != -np.inf))
-    ids_QK = np.atleast_2d(ids)
-    scores_QK = np.where(present, np.atleast_2d(scores).astype(np.float64), 0.0)
-    checks.fits_float32(f"lists_of_scores[{place}]", scores_QK)
-    return ids.shape[:-1], _List(ids_QK, scores_QK, present, weight)
+    return ids, scores
 
 
-def _values(ranked: _List, place: int, num_lists: int, method: str, norm: str) -> Float64:
-    """What each entry of a list brings to its item."""
-    ranks_QK = np.cumsum(ranked.present_QK, axis=1)
-    if method == "rrf":
-        return np.asarray(ranked.weight / (RRF_CONSTANT + ranks_QK), np.float64)
-    if method == "round_robin":
-        return np.asarray(-((ranks_QK - 1.0) * num_lists + place), np.float64)
-    if method == "weighted":
-        return ranked.weight * _normalised(ranked, norm)
-    return ranked.weight * ranked.scores_QK
+def _rows(array: AnyArray) -> AnyArray:
+    """(Q, K), each row contiguous and aligned, as C reads it; a view where `array` is so."""
+    if array.strides[-1] != array.itemsize or not array.flags.aligned:
+        array = np.require(array, requirements=("C", "A"))
+    return array if array.ndim == 2 else array[np.newaxis]
 
 
-def _normalised(ranked: _List, norm: str) -> Float64:
-    scores_QK, present_QK = ranked.scores_QK, ranked.present_QK
-    if norm == "none" or scores_QK.size == 0:
-        return scores_QK
-    if norm == "minmax":
-        low_Q1 = np.min(scores_QK, axis=1, keepdims=True, where=present_QK, initial=np.inf)
-        high_Q1 = np.max(scores_QK, axis=1, keepdims=True, where=present_QK, initial=-np.inf)
-        range_Q1 = high_Q1 - low_Q1
-        shifted_QK = np.where(present_QK, scores_QK - low_Q1, 0.0)
-        varied_QK = present_QK & (range_Q1 > 0)
-        return np.asarray(np.divide(shifted_QK, range_Q1, out=np.ones_like(scores_QK), where=varied_QK), np.float64)
-    counts_Q1 = np.maximum(present_QK.sum(axis=1, keepdims=True), 1)
-    means_Q1 = _row_sums(scores_QK) / counts_Q1
-    centred_QK = np.where(present_QK, scores_QK - means_Q1, 0.0)
-    deviations_Q1 = np.sqrt(_row_sums(np.square(centred_QK)) / counts_Q1)
-    return np.asarray(np.divide(centred_QK, deviations_Q1, out=np.zeros_like(scores_QK), where=deviations_Q1 > 0))
-
-
-def _row_sums(values_QK: Float64) -> Float64:
-    """Sums one value after the other, so that padding behind them changes no bit."""
-    return np.cumsum(values_QK, axis=1)[:, -1:]
-
-
-def _grouped(lists: list[_List], values: list[Float64]) -> _Entries:
-    queries = [np.nonzero(ranked.present_QK)[0] for ranked in lists]
-    sources_E = np.repeat(np.arange(len(lists)), [rows.size for rows in queries])
-    queries_E = np.concatenate([np.empty(0, np.int64), *queries])
-    ids_E = np.concatenate([np.empty(0, np.int64), *(ranked.ids_QK[ranked.present_QK] for ranked in lists)])
-    values_E = np.concatenate(
-        [np.empty(0), *(list_values[ranked.present_QK] for ranked, list_values in zip(lists, values, strict=True))]
+def _weights(weights: Sequence[float] | None, num_lists: int) -> Float64:
+    if weights is None:
+        return np.ones(num_lists)
+    if len(weights) != num_lists:
+        raise ValueError(f"weights must have one entry per list ({num_lists}), got {len(weights)}")
+    limit = checks.FLOAT32_LIMIT
+    return np.array(
+        [checks.finite_number(f"weights[{place}]", weight, 0.0, limit) for place, weight in enumerate(weights)]
     )
-    order = np.lexsort((ids_E, queries_E))  # stable, so a group keeps the order of the lists
-    queries_E, ids_E, sources_E = queries_E[order], ids_E[order], sources_E[order]
-    same = (np.diff(queries_E) == 0) & (np.diff(ids_E) == 0)
-    twice = same & (np.diff(sources_E) == 0)
-    if twice.any():
-        place, repeated = sources_E[1:][twice][0], ids_E[1:][twice][0]
-        raise ValueError(f"lists_of_ids[{place}] must be distinct within a query, got {repeated} more than once")
-    starts_G = np.flatnonzero(np.concatenate([np.ones(min(1, ids_E.size), np.bool_), ~same]))
-    return _Entries(queries_E, ids_E, values_E[order], starts_G)
 
 
-def _combined(entries: _Entries, method: str) -> Float64:
-    """One value per group: the sum, in order of the lists, or the largest."""
-    if entries.starts_G.size == 0:
-        return np.empty(0)
-    if method in ("max", "round_robin"):
-        return np.asarray(np.maximum.reduceat(entries.values_E, entries.starts_G), np.float64)
-    sizes = np.diff(entries.starts_G, append=entries.ids_E.size)
-    return np.bincount(np.repeat(np.arange(sizes.size), sizes), weights=entries.values_E).astype(np.float64)
+def _refuse(lists: RankedLists, fault: EntryPlace, is_single: bool) -> NoReturn:
+    """Raises the ValueError that says what is wrong with an entry."""
+    query, number, place = fault
+    item, score = lists.ids[number][query, place], lists.scores[number][query, place]
+    position = (place,) if is_single else (query, place)
+    if item < -1:
+        raise ValueError(
+            f"lists_of_ids[{number}] must be within -1 to {np.iinfo(np.int64).max}, got {item} at position {position}"
+        )
+    if not abs(score) <= checks.FLOAT32_LIMIT:
+        rule = "fit float32" if np.isfinite(score) else "be finite"
+        raise ValueError(f"lists_of_scores[{number}] must {rule}, got {score} at position {position}")
+    raise ValueError(
+        f"lists_of_ids[{number}] must be distinct within a query, "
+        f"got {item} more than once, again at position {position}"
+    )

@@ -82,6 +82,16 @@ def search_neighbours(
     scores: Float32,
     found: Int64,
 ) -> None: ...
+def fuse(
+    ids: tuple[Int64, ...],
+    scores: tuple[Float32 | Float64, ...],
+    weights: Float64,
+    method: int,
+    norm: int,
+    num_threads: int,
+    found_scores: Float32,
+    found_ids: Int64,
+) -> tuple[int, int, int] | None: ...
 def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order: Int64, lost: Float64) -> None: ...
 def all_finite(values: Float32, num_threads: int) -> bool: ...
 def available_cores() -> int: ...

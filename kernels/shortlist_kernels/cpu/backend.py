@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 
 from shortlist_kernels.arrays import (
+    FUSION_METHODS,
+    FUSION_NORMS,
     Csr,
+    EntryPlace,
     Filters,
     Float32,
     Float64,
     History,
     Int64,
     PositionLists,
+    RankedLists,
     SearchCounts,
     joined,
 )
@@ -133,6 +137,16 @@ class CpuBackend:
             ids_QK,
         )
         return scores_QK, ids_QK
+
+    def fuse(
+        self, lists: RankedLists, k: int, method: str, norm: str, num_threads: int | None
+    ) -> tuple[Float32, Int64, EntryPlace | None]:
+        """See `reference.fuse`."""
+        shape = (len(lists.ids[0]), k)
+        scores_QK, ids_QK = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        numbers = FUSION_METHODS.index(method), FUSION_NORMS.index(norm)
+        fault = _cpu.fuse(*lists, *numbers, num_threads or 0, scores_QK, ids_QK)
+        return scores_QK, ids_QK, fault and EntryPlace(*fault)
 
     def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
         """See `reference.mmr`."""

@@ -11,7 +11,7 @@
 #include "select.h"
 #include "simd/simd.h"
 
-enum { OUT_OF_MEMORY = -1, BAD_ROW = -2 };
+enum { OUT_OF_MEMORY = -1, BAD_ROW = -2, BAD_ENTRY = -3 };
 
 typedef enum { INNER_PRODUCT, COSINE, EUCLIDEAN, PEARSON } metric_kind;
 
@@ -70,6 +70,34 @@ typedef struct {
   const int32_t* rows;
   const float* weights;
 } history_set;
+
+// One list of each query, best first: entry i of query q has ids[q * ids_stride + i] and the score
+// at q * scores_stride + i. The pointer to scores of the other type is NULL. Entries of id -1 or
+// score -inf are absent.
+typedef struct {
+  const int64_t* ids;
+  const float* float32;
+  const double* float64;
+  int64_t length;
+  int64_t ids_stride;
+  int64_t scores_stride;
+  double weight;
+} ranked_list;
+
+typedef struct {
+  const ranked_list* lists;
+  int64_t num_lists;
+  int64_t num_queries;
+} ranked_lists;
+
+typedef struct {
+  int64_t query;
+  int64_t list;
+  int64_t place;
+} entry_place;
+
+typedef enum { RRF, WEIGHTED, LARGEST, ROUND_ROBIN, BORDA } fusion_method;
+typedef enum { MINMAX, ZSCORE, AS_GIVEN } fusion_norm;
 
 // Bias: float32 per item, one row for all queries or one a query; NULL for none.
 typedef struct {
@@ -135,6 +163,13 @@ int score_neighbours(const csr_matrix* matrix, const history_set* history,
                      int64_t* bad_row);
 int search_neighbours(const csr_matrix* matrix, const history_set* history, int64_t k,
                       const filter_set* filters, float* scores, int64_t* ids, int64_t* bad_row);
+
+// fuse.c: writes k scores and ids per query, padding included; num_threads 0 means what is best.
+// The lists of a query have fewer than 2^31 entries. On BAD_ENTRY, *fault is the first entry, by
+// query, list and place, that has an id below -1 or one that its list had before, or a score beyond
+// float32.
+int fuse(const ranked_lists* lists, int64_t k, fusion_method method, fusion_norm norm,
+         int64_t num_threads, float* scores, int64_t* ids, entry_place* fault);
 
 // mmr.c
 int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_t num_queries,

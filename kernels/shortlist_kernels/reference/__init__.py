@@ -13,6 +13,7 @@ diversity.py   mmr
 """
 
 from shortlist_kernels.reference.diversity import mmr
+from shortlist_kernels.reference.fusion import fuse
 from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
@@ -22,6 +23,7 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "fuse",
     "isa",
     "lane_sum",
     "mmr",
