@@ -19,8 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 EMULATION = ROOT / "tests" / "kernels" / "emulation"
 CMAKE = Path(sys.executable).with_name("cmake")
 COMPILER = os.environ.get("CC", "cc")
-# The benchmark runs on the source tree, which has no module of its own.
-DEFAULT_TESTS = ["-q", "tests/kernels", "--ignore=tests/kernels/test_benchmarks.py"]
+# The benchmarks run on the source tree, which has no module of its own.
+DEFAULT_TESTS = [
+    "-q",
+    "tests/kernels",
+    *(f"--ignore=tests/kernels/test_{name}.py" for name in ("benchmarks", "ranking_benchmark")),
+]
 
 # An editable install redirects imports to its own build: it has to step aside, in the processes that tests start too.
 SITE_CUSTOMIZE = """
