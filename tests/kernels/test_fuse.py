@@ -191,6 +191,14 @@ def test_the_first_of_many_bad_entries_is_named_by_its_own_list(isa: str) -> Non
     assert fuse(many, [np.zeros((50, 4))] * 3, 2, weights=[1, 0, 1])[1][40].tolist() == [0, 1]
 
 
+def test_the_first_bad_query_is_named_though_another_thread_meets_one_sooner(isa: str) -> None:
+    ids = np.stack([np.arange(200_000)] * 3)
+    ids[0, -1] = ids[1, 0] = ids[2, 0] = -2  # the first query takes long to get there
+    for _ in range(3):
+        with pytest.raises(ValueError, match=r"got -2 at position \(0, 199999\)"):
+            fuse([ids], [np.zeros(ids.shape, np.float32)], 1, num_threads=3)
+
+
 def test_a_call_that_failed_leaves_nothing_to_the_next(isa: str) -> None:
     before = fuse(IDS, SCORES, 6)
     with pytest.raises(ValueError, match="distinct"):
