@@ -70,7 +70,9 @@ class Backend(Protocol):
     def search_neighbours(self, neighbours: Csr, history: History, k: int, filters: Filters) -> tuple[Float32, Int64]:
         """The k columns with the largest sums."""
 
-    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+    def mmr(
+        self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
 
 

@@ -6,7 +6,9 @@ from shortlist_kernels.arrays import Float32, Float64, Int64
 from shortlist_kernels.reference.scores import row_statistics, similarity
 
 
-def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+def mmr(
+    vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64, num_threads: int | None
+) -> tuple[Int64, Float64]:
     """Maximal marginal relevance (Carbonell and Goldstein 1998), greedy; see `rerank.mmr` for the formula."""
     order_QK = np.full((len(scores_QN), k), -1, np.int64)
     lost_Q = np.zeros(len(scores_QN))
@@ -24,9 +26,13 @@ def mmr(vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) 
             order_QK[query, place] = chosen
             cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND, statistics)
             closest_N = cosines_N if place == 0 else np.maximum(closest_N, cosines_N)
-        best = np.sort(scores_N)[::-1][:num_selected]
-        lost_Q[query] = _sum_in_order(best) - _sum_in_order(scores_N[order_QK[query, :num_selected]])
+        lost_Q[query] = _relevance_lost(scores_N, order_QK[query, :num_selected])
     return order_QK, lost_Q
+
+
+def _relevance_lost(scores_N: Float64, taken: Int64) -> float:
+    best = np.sort(scores_N)[::-1][: taken.size]
+    return _sum_in_order(best) - _sum_in_order(scores_N[taken])
 
 
 def _sum_in_order(values: Float64) -> float:
