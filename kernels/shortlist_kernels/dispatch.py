@@ -75,6 +75,11 @@ class Backend(Protocol):
     ) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
 
+    def dpp(
+        self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
+        """Positions taken and relevance lost."""
+
 
 def available_backends() -> dict[str, Backend]:
     """Every backend that this machine can run, best first, by the name that `SHORTLIST_ISA` takes."""

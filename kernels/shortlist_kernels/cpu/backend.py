@@ -142,6 +142,14 @@ class CpuBackend:
         _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, num_threads or 0, order_QK, lost_Q)
         return order_QK, lost_Q
 
+    def dpp(
+        self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
+        """See `reference.dpp`."""
+        order_QK, lost_Q = np.full((len(scores_QN), k), -1, np.int64), np.zeros(len(scores_QN))
+        _cpu.dpp(self._simd, vectors_QND, scores_QN, weights_QN, num_threads or 0, order_QK, lost_Q)
+        return order_QK, lost_Q
+
     @property
     def _simd(self) -> int:
         return _PLACES[self.isa]

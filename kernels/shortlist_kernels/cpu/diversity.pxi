@@ -7,6 +7,7 @@ cdef extern from "kernels.h" nogil:
         int64_t num_queries, num_items, dim
 
     int c_mmr "mmr"(const simd_set *, const candidate_batch *, const double *, int64_t, int64_t, int64_t *, double *)
+    int c_dpp "dpp"(const simd_set *, const candidate_batch *, const double *, int64_t, int64_t, int64_t *, double *)
 
 
 cdef candidate_batch _candidates(const float[:, :, ::1] vectors, const double[:, ::1] scores) noexcept:
@@ -20,4 +21,14 @@ def mmr(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] 
     cdef int result
     with nogil:
         result = c_mmr(_simd(simd), &batch, &diversity[0], order.shape[1], num_threads, &order[0, 0], &lost[0])
+    _check(result)
+
+
+def dpp(int simd, const float[:, :, ::1] vectors not None, const double[:, ::1] scores not None,
+        const double[:, ::1] weights not None, int64_t num_threads, int64_t[:, ::1] order not None,
+        double[::1] lost not None):
+    cdef candidate_batch batch = _candidates(vectors, scores)
+    cdef int result
+    with nogil:
+        result = c_dpp(_simd(simd), &batch, &weights[0, 0], order.shape[1], num_threads, &order[0, 0], &lost[0])
     _check(result)

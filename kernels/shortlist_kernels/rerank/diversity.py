@@ -1,4 +1,4 @@
-"""Re-ranking for diversity: `mmr`."""
+"""Re-ranking for diversity: `mmr`, `dpp`."""
 
 from typing import Any, NamedTuple
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from shortlist_kernels import checks, dispatch
 from shortlist_kernels.arrays import AnyArray, Float32, Float64, Int64
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class _Candidates(NamedTuple):
@@ -32,6 +34,37 @@ def mmr(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int | No
     given = _checked(vectors, scores, k, diversity, num_threads)
     answer = dispatch.active().mmr(given.vectors_QND, given.scores_QN, given.k, given.diversity_Q, given.num_threads)
     return _shaped(answer, given.is_single)
+
+
+def dpp(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int | None = None) -> tuple[Int64, Float64]:
+    """Picks k candidates by greedy MAP inference for a determinantal point process (Chen, Zhang and Zhou 2018).
+
+    Each step raises (1 - diversity) * (sum of scores) + diversity * log det S most, where S holds the cosines of those
+    taken, 1 on its diagonal. That is the largest w * v, equal values by smaller position: w is
+    exp((1 - diversity) / diversity * (score - largest score)), and v, the residual, 1 minus the squared length of the
+    projection of the candidate's vector, made of length 1, on those taken; 1 for a vector of zeros.
+
+    A candidate with v <= 1e-10 is a combination of those taken and gains nothing, nor does one whose w underflows. Once
+    none gains, the best scores left are taken, equal ones by smaller position; with diversity 0 from the start on.
+    Scores are used as given: the wider they spread, the more they count. Arguments and results are as for `mmr`.
+    """
+    given = _checked(vectors, scores, k, diversity, num_threads)
+    weights_QN = _weights(given.scores_QN, given.diversity_Q)
+    answer = dispatch.active().dpp(given.vectors_QND, given.scores_QN, weights_QN, given.k, given.num_threads)
+    return _shaped(answer, given.is_single)
+
+
+def _weights(scores_QN: Float64, diversity_Q: Float64) -> Float64:
+    """The diagonal of the kernel: exp(theta / (1 - theta) * score) in the paper's terms, divided by the largest.
+
+    Here rather than in the backends, because the last bits of exp differ from one library to the next.
+    """
+    below_QN = np.maximum(scores_QN - scores_QN.max(axis=1, keepdims=True, initial=-LARGEST), -LARGEST)
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        rates_Q = np.minimum((1.0 - diversity_Q) / diversity_Q, LARGEST)
+        weights_QN: Float64 = np.exp(below_QN * rates_Q[:, np.newaxis])
+    weights_QN[diversity_Q == 0.0] = 0.0
+    return weights_QN
 
 
 def _checked(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int | None) -> _Candidates:
