@@ -71,15 +71,23 @@ static double product(const double* left, const double* right, int64_t count) {
   return even + odd;
 }
 
-static void subtract(double* vector, const double* directions, const double* parts, int64_t count,
-                     int64_t length) {
-  for (int64_t d = 0; d < length; d += LANES) {
-    double lanes[LANES];
-    for (int j = 0; j < LANES; j++) lanes[j] = vector[d + j];
-    for (int64_t t = 0; t < count; t++)
-      for (int j = 0; j < LANES; j++) lanes[j] -= parts[t] * directions[t * length + d + j];
-    for (int j = 0; j < LANES; j++) vector[d + j] = lanes[j];
+// Subtracts the parts along `count` directions one after the other, several in one pass over the
+// vector.
+static void subtract(double* restrict vector, const double* directions, const double* parts,
+                     int64_t count, int64_t length) {
+  int64_t t = 0;
+  for (; t + 4 <= count; t += 4) {
+    const double *first = directions + t * length, *second = first + length;
+    const double *third = second + length, *fourth = third + length;
+    for (int64_t d = 0; d < length; d++) {
+      double rest = vector[d] - parts[t] * first[d];
+      rest -= parts[t + 1] * second[d];
+      rest -= parts[t + 2] * third[d];
+      vector[d] = rest - parts[t + 3] * fourth[d];
+    }
   }
+  for (; t < count; t++)
+    for (int64_t d = 0; d < length; d++) vector[d] -= parts[t] * directions[t * length + d];
 }
 
 // Makes the vector in `direction` of length 1 and orthogonal to the directions before it.
