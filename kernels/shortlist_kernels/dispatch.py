@@ -77,7 +77,14 @@ class Backend(Protocol):
     ) -> tuple[Float32, Int64, EntryPlace | None]:
         """The k best of all lists, or where an entry stands that cannot be taken."""
 
-    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+    def mmr(
+        self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
+        """Positions taken and relevance lost."""
+
+    def dpp(
+        self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
 
 

@@ -16,6 +16,16 @@ COMPILED = [isa for isa in dispatch.available_backends() if isa != "reference"]
 EVERY = list(dispatch.available_backends())
 
 
+def assert_same_as_reference(
+    isa: str, vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: Any, num_threads: int | None = None
+) -> None:
+    with dispatch.using("reference"):
+        expected = mmr(vectors, scores, k, diversity)
+    with dispatch.using(isa):
+        found = mmr(vectors, scores, k, diversity, num_threads)
+    assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
+
+
 def greedy(vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: float) -> list[int]:
     """MMR read off its definition, with a whole matrix of cosines."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -64,26 +74,74 @@ def test_no_diversity_keeps_the_order_of_scores_and_loses_nothing(isa: str) -> N
 @given(data=st.data())
 def test_every_backend_reranks_like_the_reference(isa: str, data: st.DataObject, draw_float32: Draw) -> None:
     num_queries, num_items = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 30))
-    dim, k = data.draw(st.integers(1, 40)), data.draw(st.integers(0, 33))
+    dim, k = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 33))
     vectors = draw_float32(data, (num_queries, num_items, dim))
     scores = draw_float32(data, (num_queries, num_items))
     scores[np.random.default_rng(k).random(scores.shape) < 0.2] = -np.inf
     diversity = np.array([data.draw(st.floats(0, 1)) for _ in range(num_queries)])
-    answers = []
-    for name in ("reference", isa):
-        with dispatch.using(name):
-            answers.append(mmr(vectors, scores, k, diversity))
-    assert [part.tobytes() for part in answers[0]] == [part.tobytes() for part in answers[1]]
+    assert_same_as_reference(isa, vectors, scores, k, diversity, data.draw(st.none() | st.integers(1, 3)))
 
 
-def test_a_batch_gives_each_query_what_it_gets_alone() -> None:
+@pytest.mark.parametrize("isa", COMPILED)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_every_backend_reranks_real_values_like_the_reference(isa: str, data: st.DataObject) -> None:
+    """Vectors that fill their space, gather in clusters or repeat, so that bounds are tight, loose or tie."""
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    num_items, dim, num_clusters = (data.draw(st.integers(1, limit)) for limit in (200, 70, 40))
+    vectors = random.standard_normal((num_clusters, dim))[random.integers(0, num_clusters, num_items)]
+    vectors += data.draw(st.sampled_from([0, 0.1, 1])) * random.standard_normal((num_items, dim))
+    scores = data.draw(st.sampled_from([0, 0.1, 10])) * random.standard_normal(num_items)
+    scores = np.round(scores, data.draw(st.sampled_from([0, 1, 12])))
+    k, diversity = data.draw(st.integers(1, num_items)), data.draw(st.floats(0, 1))
+    assert_same_as_reference(isa, vectors.astype(np.float32), scores, k, diversity)
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("diversity", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("value", [0, 1, -1])
+def test_vectors_all_alike_go_by_score_and_position(isa: str, diversity: float, value: float) -> None:
+    scores = np.array([-2, 1, -2, 1, 3, -5, 3], np.float64)
+    vectors = np.full((7, 9), value, np.float32)
+    with dispatch.using(isa):
+        order, _ = mmr(vectors, scores, 7, diversity)
+    by_score = [4, 6, 1, 3, 0, 2, 5]
+    assert order.tolist() == (by_score if diversity < 1 else list(range(7)))
+    assert_same_as_reference(isa, vectors, scores, 7, diversity)
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+def test_equal_values_go_to_the_smaller_position_whoever_led_before(isa: str) -> None:
+    """Pairs of candidates with the same vector and score: the second was the likely one when the first was taken."""
+    random = np.random.default_rng(12)
+    half, scores = random.standard_normal((50, 12), np.float32), np.round(random.random(50), 1)
+    for vectors in (np.concatenate([half, half]), np.repeat(half, 2, axis=0), np.concatenate([half, half[::-1]])):
+        for diversity in (0.1, 0.5, 0.9):
+            assert_same_as_reference(isa, vectors, np.concatenate([scores, scores]), 100, diversity)
+            assert_same_as_reference(isa, vectors, np.repeat(scores, 2), 100, diversity)
+
+
+@pytest.mark.parametrize("isa", EVERY)
+def test_a_candidate_opposite_to_those_taken_gains_by_it(isa: str) -> None:
+    """Its value rises above its score: the only one that ever rises, and by the first choice."""
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0]], np.float32)
+    with dispatch.using(isa):
+        order, lost = mmr(vectors, np.array([1, 0.5, -0.4]), 2, 0.5)
+    assert order.tolist() == [0, 2]
+    assert lost == 0.5 + 0.4
+
+
+@pytest.mark.parametrize("isa", EVERY)
+@pytest.mark.parametrize("num_threads", [1, 2, 3, None])
+def test_a_batch_gives_each_query_what_it_gets_alone(isa: str, num_threads: int | None) -> None:
     random = np.random.default_rng(9)
-    vectors, scores = random.standard_normal((6, 20, 8), np.float32), random.random((6, 20))
+    vectors, scores = random.standard_normal((6, 100, 40), np.float32), random.random((6, 100))
     diversity = np.linspace(0, 1, 6)
-    order, lost = mmr(vectors, scores, 10, diversity)
-    for query in range(6):
-        alone, alone_lost = mmr(vectors[query], scores[query], 10, diversity[query])
-        assert (alone.tolist(), alone_lost.item()) == (order[query].tolist(), lost[query])
+    with dispatch.using(isa):
+        order, lost = mmr(vectors, scores, 10, diversity, num_threads)
+        for query in range(6):
+            alone, alone_lost = mmr(vectors[query], scores[query], 10, diversity[query], 1)
+            assert (alone.tolist(), alone_lost.item()) == (order[query].tolist(), lost[query])
 
 
 def test_relevance_lost_is_what_the_best_would_have_had() -> None:
@@ -109,6 +167,7 @@ def test_relevance_lost_is_what_the_best_would_have_had() -> None:
         ({"diversity": 1.5}, "diversity must be within 0 to 1, got 1.5"),
         ({"diversity": float("nan")}, "diversity must be within 0 to 1, got nan"),
         ({"diversity": [0.1, 0.2]}, "diversity must be one number or one per query"),
+        ({"num_threads": 0}, "num_threads must be an integer from 1 .* got 0"),
         ({"diversity": "much"}, "diversity must be one number"),
     ],
 )

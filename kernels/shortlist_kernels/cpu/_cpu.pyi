@@ -92,7 +92,24 @@ def fuse(
     found_scores: Float32,
     found_ids: Int64,
 ) -> tuple[int, int, int] | None: ...
-def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order: Int64, lost: Float64) -> None: ...
+def mmr(
+    simd: int,
+    vectors: Float32,
+    scores: Float64,
+    diversity: Float64,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
+def dpp(
+    simd: int,
+    vectors: Float32,
+    scores: Float64,
+    weights: Float64,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
 def all_finite(values: Float32, num_threads: int) -> bool: ...
 def available_cores() -> int: ...
 def quota_cores(root: bytes) -> int: ...

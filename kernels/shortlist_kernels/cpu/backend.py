@@ -148,11 +148,20 @@ class CpuBackend:
         fault = _cpu.fuse(*lists, *numbers, num_threads or 0, scores_QK, ids_QK)
         return scores_QK, ids_QK, fault and EntryPlace(*fault)
 
-    def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+    def mmr(
+        self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
         """See `reference.mmr`."""
-        order_QK = np.full((len(scores_QN), k), -1, np.int64)
-        lost_Q = np.zeros(len(scores_QN))
-        _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, order_QK, lost_Q)
+        order_QK, lost_Q = np.full((len(scores_QN), k), -1, np.int64), np.zeros(len(scores_QN))
+        _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, num_threads or 0, order_QK, lost_Q)
+        return order_QK, lost_Q
+
+    def dpp(
+        self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
+    ) -> tuple[Int64, Float64]:
+        """See `reference.dpp`."""
+        order_QK, lost_Q = np.full((len(scores_QN), k), -1, np.int64), np.zeros(len(scores_QN))
+        _cpu.dpp(self._simd, vectors_QND, scores_QN, weights_QN, num_threads or 0, order_QK, lost_Q)
         return order_QK, lost_Q
 
     @property

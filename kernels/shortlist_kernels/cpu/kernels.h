@@ -171,9 +171,18 @@ int search_neighbours(const csr_matrix* matrix, const history_set* history, int6
 int fuse(const ranked_lists* lists, int64_t k, fusion_method method, fusion_norm norm,
          int64_t num_threads, float* scores, int64_t* ids, entry_place* fault);
 
-// mmr.c
-int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_t num_queries,
-        int64_t num_items, int64_t dim, int64_t k, const double* diversity, int64_t* order,
-        double* lost);
+// Candidates to be re-ranked: vectors and scores of `num_items` for each query, one query behind
+// the other.
+typedef struct {
+  const float* vectors;
+  const double* scores;
+  int64_t num_queries, num_items, dim;
+} candidate_batch;
+
+// mmr.c, dpp.c: `order` has num_queries * k entries. num_threads 0 means what is best.
+int mmr(const simd_set* simd, const candidate_batch* batch, const double* diversity, int64_t k,
+        int64_t num_threads, int64_t* order, double* lost);
+int dpp(const simd_set* simd, const candidate_batch* batch, const double* weights, int64_t k,
+        int64_t num_threads, int64_t* order, double* lost);
 
 #endif

@@ -1,123 +1,108 @@
-// Maximal marginal relevance (Carbonell and Goldstein 1998), greedy: after each choice one pass
-// over the candidates renews their largest cosine to what was chosen.
+// Maximal marginal relevance (Carbonell and Goldstein 1998). The largest cosine to those chosen
+// only rises with each choice, so the value of a candidate only falls.
 #include <math.h>
 #include <stdlib.h>
 
-#include "select.h"
-#include "vectors.h"
+#include "greedy.h"
+#include "threads.h"
 
 typedef struct {
-  const float* vectors;
-  int64_t num_items, dim;
-} candidate_set;
-
-typedef struct {
-  double* closest;   // the largest cosine to those chosen
-  double* cosines;   // with the one chosen last
-  double* norms;     // of the candidates
-  double* query;     // the one chosen last, as prepare_query writes it
-  uint8_t* is_open;  // neither chosen nor barred
-  scored* entries;   // room to sort the scores
+  greedy choice;
+  double* relevance;  // (1 - diversity) * score
+  double* closest;    // the largest cosine to those chosen that the candidate has seen
+  double* chosen_norms;
+  double diversity;
 } workspace;
 
-static int create(workspace* work, int64_t num_items, int64_t dim) {
-  size_t length = (size_t)num_items + 1;
-  work->closest = malloc(length * sizeof(double));
-  work->cosines = malloc(length * sizeof(double));
-  work->norms = malloc(length * sizeof(double));
-  work->query = malloc((size_t)padded_dim(dim) * sizeof(double) + 1);
-  work->is_open = malloc(length);
-  work->entries = malloc(length * sizeof(scored));
-  return work->closest && work->cosines && work->norms && work->query && work->is_open &&
-                 work->entries
-             ? 0
-             : OUT_OF_MEMORY;
+typedef struct {
+  const candidate_batch* batch;
+  const double* diversity;
+  int64_t k;
+  int64_t* order;
+  double* lost;
+  workspace* work;  // one per thread
+} mmr_call;
+
+static double learn(void* rule, int64_t item, int64_t first, int64_t count,
+                    const double* products) {
+  workspace* work = rule;
+  double closest = first == 0 ? -INFINITY : work->closest[item], norm = work->choice.norms[item];
+  for (int64_t c = 0; c < count; c++) {
+    double norms = norm * work->chosen_norms[first + c];
+    double cosine = norms != 0.0 ? products[c] / norms : 0.0;
+    if (cosine > closest) closest = cosine;
+  }
+  work->closest[item] = closest;
+  return work->relevance[item] - work->diversity * closest;
+}
+
+static int create(workspace* work, const simd_set* simd, const candidate_batch* batch, int64_t k) {
+  size_t items = (size_t)batch->num_items + 1;
+  int64_t most = k < batch->num_items ? k : batch->num_items;
+  int result = greedy_create(&work->choice, simd, batch, most);
+  work->choice.learn = learn;
+  work->choice.rule = work;
+  work->relevance = malloc(items * sizeof(double));
+  work->closest = malloc(items * sizeof(double));
+  work->chosen_norms = malloc((size_t)(most + 1) * sizeof(double));
+  return work->relevance && work->closest && work->chosen_norms ? result : OUT_OF_MEMORY;
 }
 
 static void release(workspace* work) {
+  greedy_free(&work->choice);
+  free(work->relevance);
   free(work->closest);
-  free(work->cosines);
-  free(work->norms);
-  free(work->query);
-  free(work->is_open);
-  free(work->entries);
+  free(work->chosen_norms);
 }
 
-static int64_t open_candidates(const double* scores, int64_t num_items, workspace* work) {
-  int64_t num_open = 0;
-  for (int64_t i = 0; i < num_items; i++) {
-    work->is_open[i] = scores[i] != -INFINITY;
-    work->closest[i] = 0.0;
-    num_open += work->is_open[i];
+// What candidates are worth at most once something is chosen, and cosines count: no cosine that was
+// summed in float64 is below -1 by more than the rounding of its sums.
+static void expect_opposites(workspace* work) {
+  greedy* choice = &work->choice;
+  double least_cosine = -1.0 - ldexp((double)(choice->dim + 16), -50);
+  for (int64_t i = 0; i < choice->num_items; i++)
+    if (choice->bounds[i] != -INFINITY)
+      choice->bounds[i] = work->relevance[i] - work->diversity * least_cosine;
+}
+
+static int64_t choose(workspace* work, const double* scores, int64_t k, int64_t* order) {
+  greedy* choice = &work->choice;
+  double keep = 1.0 - work->diversity;
+  for (int64_t i = 0; i < choice->num_items; i++) {
+    if (scores[i] == -INFINITY) continue;
+    work->relevance[i] = choice->bounds[i] = keep * scores[i];
   }
-  return num_open;
-}
-
-static int64_t best_candidate(const double* scores, int64_t num_items, double diversity,
-                              const workspace* work) {
-  double keep = 1.0 - diversity, best_value = 0.0;
-  int64_t best = -1;
-  for (int64_t i = 0; i < num_items; i++) {
-    if (!work->is_open[i]) continue;
-    double value = keep * scores[i] - diversity * work->closest[i];
-    if (best < 0 || value > best_value) {
-      best = i;
-      best_value = value;
-    }
+  for (int64_t place = 0; place < k; place++) {
+    order[place] = greedy_best(choice, -INFINITY);
+    greedy_choose(choice, order[place]);
+    work->chosen_norms[place] = choice->norms[order[place]];
+    if (place == 0) expect_opposites(work);
   }
-  return best;
+  return k;
 }
 
-static void renew_closest(const simd_set* simd, const candidate_set* items, int64_t chosen,
-                          int is_first, workspace* work) {
-  const float* vector = items->vectors + chosen * items->dim;
-  double norm = prepare_query(COSINE, vector, items->dim, work->query);
-  score_cosines(simd, items->vectors, work->norms, items->num_items, items->dim, work->query, norm,
-                work->cosines);
-  for (int64_t i = 0; i < items->num_items; i++)
-    if (is_first || work->cosines[i] > work->closest[i]) work->closest[i] = work->cosines[i];
+static void rerank_query(void* context, int64_t thread, int64_t q) {
+  const mmr_call* call = context;
+  const candidate_batch* batch = call->batch;
+  workspace* work = &call->work[thread];
+  const double* scores = batch->scores + q * batch->num_items;
+  int64_t* order = call->order + q * call->k;
+  work->diversity = call->diversity[q];
+  int64_t num_open =
+      greedy_begin(&work->choice, batch->vectors + q * batch->num_items * batch->dim, scores);
+  int64_t num_chosen = choose(work, scores, call->k < num_open ? call->k : num_open, order);
+  call->lost[q] = relevance_lost(&work->choice, scores, order, num_chosen);
 }
 
-static double sum_of_best(const double* scores, int64_t num_items, int64_t count, scored* entries) {
-  best_list best = {entries, 0, count};
-  for (int64_t i = 0; i < num_items; i++) {
-    scored entry = {scores[i], i};
-    if (best_admits(&best, entry)) best_take(&best, entry);
-  }
-  best_sort(&best);
-  double sum = 0.0;
-  for (int64_t i = 0; i < best.size; i++) sum += best.entries[i].score;
-  return sum;
-}
-
-static double rerank_one(const simd_set* simd, const candidate_set* items, const double* scores,
-                         int64_t k, double diversity, workspace* work, int64_t* order) {
-  int64_t num_open = open_candidates(scores, items->num_items, work);
-  int64_t num_chosen = k < num_open ? k : num_open;
-  double sum = 0.0;
-  for (int64_t place = 0; place < num_chosen; place++) {
-    int64_t chosen = best_candidate(scores, items->num_items, diversity, work);
-    order[place] = chosen;
-    work->is_open[chosen] = 0;
-    sum += scores[chosen];
-    if (place + 1 < num_chosen) renew_closest(simd, items, chosen, place == 0, work);
-  }
-  return sum_of_best(scores, items->num_items, num_chosen, work->entries) - sum;
-}
-
-int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_t num_queries,
-        int64_t num_items, int64_t dim, int64_t k, const double* diversity, int64_t* order,
-        double* lost) {
-  workspace work;
-  int result = create(&work, num_items, dim);
-  for (int64_t q = 0; q < num_queries && result == 0; q++) {
-    const float* rows = vectors + q * num_items * dim;
-    candidate_set items = {rows, num_items, dim};
-    result = row_statistics(COSINE, rows, num_items, dim, 0, work.norms);
-    if (result == 0)
-      lost[q] =
-          rerank_one(simd, &items, scores + q * num_items, k, diversity[q], &work, order + q * k);
-  }
-  release(&work);
+int mmr(const simd_set* simd, const candidate_batch* batch, const double* diversity, int64_t k,
+        int64_t num_threads, int64_t* order, double* lost) {
+  workspace work[MAX_THREADS];
+  mmr_call call = {batch, diversity, k, order, lost, work};
+  int result = 0;
+  num_threads = greedy_threads(batch, num_threads);
+  for (int64_t t = 0; t < num_threads; t++)
+    if (create(&work[t], simd, batch, k) != 0) result = OUT_OF_MEMORY;
+  if (result == 0) run_tasks(num_threads, batch->num_queries, rerank_query, &call);
+  for (int64_t t = 0; t < num_threads; t++) release(&work[t]);
   return result;
 }

@@ -49,7 +49,10 @@ int row_statistics(metric_kind metric, const float* vectors, int64_t num_rows, i
 
 double squared_norm(const float* row, int64_t dim) {
   double lanes[LANES] = {0};
-  for (int64_t d = 0; d < dim; d++) lanes[d % LANES] += (double)row[d] * (double)row[d];
+  int64_t whole = dim - dim % LANES;
+  for (int64_t d = 0; d < whole; d += LANES)
+    for (int j = 0; j < LANES; j++) lanes[j] += (double)row[d + j] * (double)row[d + j];
+  for (int64_t d = whole; d < dim; d++) lanes[d - whole] += (double)row[d] * (double)row[d];
   return reduce_lanes(lanes);
 }
 

@@ -4,9 +4,6 @@
 
 #include "kernels.h"
 
-// `dim` rounded up to whole lanes.
-static inline int64_t padded_dim(int64_t dim) { return (dim + LANES - 1) / LANES * LANES; }
-
 // Writes padded_dim(dim) values, centred for pearson, zeros behind them; returns the norm that the
 // metric divides by.
 double prepare_query(metric_kind metric, const float* query, int64_t dim, double* values);

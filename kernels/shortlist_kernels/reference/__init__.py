@@ -9,10 +9,10 @@ histories, users and lists are taken one after the other in the order of their e
 scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  similar_rows, score_neighbours, search_neighbours
-diversity.py   mmr
+diversity.py   mmr, dpp
 """
 
-from shortlist_kernels.reference.diversity import mmr
+from shortlist_kernels.reference.diversity import dpp, mmr
 from shortlist_kernels.reference.fusion import fuse
 from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
@@ -23,6 +23,7 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "dpp",
     "fuse",
     "isa",
     "lane_sum",

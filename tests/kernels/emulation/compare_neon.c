@@ -53,6 +53,13 @@ static void compare_sums(uint8_t* end_of_rows) {
   simd_baseline.squared_distance(rows, num_rows, dim, query, wanted);
   simd_neon.squared_distance(rows, num_rows, dim, query, got);
   if (memcmp(wanted, got, size)) stop("squared_distance", num_rows, dim, 0);
+  double queries[MAX_ROWS * (MAX_DIM + LANES)] = {0};
+  for (int64_t i = 0; i < num_rows; i++)
+    for (int64_t d = 0; d < dim; d++) queries[i * padded_dim(dim) + d] = real();
+  const float* last_row = rows + (num_rows - 1) * dim;
+  simd_baseline.project(last_row, dim, queries, num_rows, wanted);
+  simd_neon.project(last_row, dim, queries, num_rows, got);
+  if (memcmp(wanted, got, size)) stop("project", num_rows, dim, 0);
 }
 
 static int by_query_and_item(const void* left, const void* right) {

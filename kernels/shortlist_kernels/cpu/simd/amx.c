@@ -137,6 +137,7 @@ const simd_set simd_amx = {
     .dot = avx512_dot,
     .centred_dot = avx512_centred_dot,
     .squared_distance = avx512_squared_distance,
+    .project = avx512_project,
     .scan = scan,
     .max_query_code = 127,
     .topk = &topk_avx512,

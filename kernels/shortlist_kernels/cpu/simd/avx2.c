@@ -91,6 +91,49 @@ static void squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
   sum_all_rows(SQUARED_DISTANCE, rows, num_rows, dim, query, 0, sums);
 }
 
+// The sums of `count` queries, a constant where this is called, with a row that is widened once.
+// Their products are not exact and must not be fused.
+static inline __attribute__((always_inline)) void project_queries(int count, const float* row,
+                                                                  int64_t dim,
+                                                                  const double* queries,
+                                                                  double* sums) {
+  __m256d low[ROWS_AT_ONCE], high[ROWS_AT_ONCE];
+  for (int i = 0; i < count; i++) low[i] = high[i] = _mm256_setzero_pd();
+  int64_t stride = padded_dim(dim);
+  for (int64_t d = 0; d < dim; d += LANES) {
+    float padded[LANES] = {0};
+    const float* part = row + d;
+    if (dim - d < LANES) part = memcpy(padded, part, (size_t)(dim - d) * sizeof(float));
+    __m256d row_low = _mm256_cvtps_pd(_mm_loadu_ps(part));
+    __m256d row_high = _mm256_cvtps_pd(_mm_loadu_ps(part + 4));
+    for (int i = 0; i < count; i++) {
+      const double* query = queries + i * stride + d;
+      low[i] = _mm256_add_pd(low[i], _mm256_mul_pd(_mm256_loadu_pd(query), row_low));
+      high[i] = _mm256_add_pd(high[i], _mm256_mul_pd(_mm256_loadu_pd(query + 4), row_high));
+    }
+  }
+  for (int i = 0; i < count; i++) sums[i] = reduce(low[i], high[i]);
+}
+
+static void project(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                    double* sums) {
+  int64_t q = 0, stride = padded_dim(dim);
+  for (; q + ROWS_AT_ONCE <= num_queries; q += ROWS_AT_ONCE)
+    project_queries(ROWS_AT_ONCE, row, dim, queries + q * stride, sums + q);
+  queries += q * stride;
+  switch (num_queries - q) {
+    case 3:
+      project_queries(3, row, dim, queries, sums + q);
+      break;
+    case 2:
+      project_queries(2, row, dim, queries, sums + q);
+      break;
+    case 1:
+      project_queries(1, row, dim, queries, sums + q);
+      break;
+  }
+}
+
 // Codes are at most 127 and query codes at most MAX_QUERY_CODE, so CHAIN sums of two products fit
 // 16 bits: they are widened once per chain.
 enum { CHAIN = 2, MAX_QUERY_CODE = 63, QUERIES_AT_ONCE = 8, PREFETCH_BYTES = 2048 };
@@ -222,6 +265,7 @@ const simd_set simd_avx2 = {
     .dot = dot,
     .centred_dot = centred_dot,
     .squared_distance = squared_distance,
+    .project = project,
     .scan = scan,
     .max_query_code = MAX_QUERY_CODE,
     .topk = &topk_avx2,

@@ -75,6 +75,34 @@ void avx512_squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
   sum_all_rows(SQUARED_DISTANCE, rows, num_rows, dim, query, 0, sums);
 }
 
+// The sums of `count` queries, a constant where this is called, with a row that is widened once.
+// Their products are not exact and must not be fused.
+static inline __attribute__((always_inline)) void project_queries(int count, const float* row,
+                                                                  int64_t dim,
+                                                                  const double* queries,
+                                                                  double* sums) {
+  __m512d lanes[QUERIES_AT_ONCE];
+  for (int i = 0; i < count; i++) lanes[i] = _mm512_setzero_pd();
+  int64_t stride = padded_dim(dim);
+  for (int64_t d = 0; d < dim; d += LANES) {
+    __mmask8 present = (__mmask8)(dim - d < LANES ? (1 << (dim - d)) - 1 : 0xff);
+    __m512d values = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(present, row + d));
+    for (int i = 0; i < count; i++) {
+      __m512d factors = _mm512_loadu_pd(queries + i * stride + d);
+      lanes[i] = _mm512_add_pd(lanes[i], _mm512_mul_pd(factors, values));
+    }
+  }
+  for (int i = 0; i < count; i++) sums[i] = reduce(lanes[i]);
+}
+
+void avx512_project(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                    double* sums) {
+  int64_t q = 0, stride = padded_dim(dim);
+  for (; q + QUERIES_AT_ONCE <= num_queries; q += QUERIES_AT_ONCE)
+    project_queries(QUERIES_AT_ONCE, row, dim, queries + q * stride, sums + q);
+  for (; q < num_queries; q++) project_queries(1, row, dim, queries + q * stride, sums + q);
+}
+
 // Which of `candidates` stay below the query's limit: those without an item among them.
 static inline __mmask16 below(__mmask16 candidates, const query_block* queries, int64_t query,
                               int64_t first, __m512 inverses, const int32_t* sums) {

@@ -12,6 +12,8 @@ void avx512_centred_dot(const float* rows, int64_t num_rows, int64_t dim, const 
                         const double* means, double* sums);
 void avx512_squared_distance(const float* rows, int64_t num_rows, int64_t dim, const double* query,
                              double* sums);
+void avx512_project(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                    double* sums);
 int64_t avx512vnni_scan(const code_strip* strip, const query_block* queries, scan_hit* hits);
 
 // Writes the hits of one group, given its sums, a row of GROUP items for each query of the block,

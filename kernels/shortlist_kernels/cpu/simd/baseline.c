@@ -56,6 +56,12 @@ static void squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
   }
 }
 
+static void project(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                    double* sums) {
+  for (int64_t q = 0; q < num_queries; q++)
+    dot(row, 1, dim, queries + q * padded_dim(dim), sums + q);
+}
+
 static inline int32_t dot_quad(const uint8_t* codes, const int8_t* query) {
   return codes[0] * query[0] + codes[1] * query[1] + codes[2] * query[2] + codes[3] * query[3];
 }
@@ -88,6 +94,7 @@ const simd_set simd_baseline = {
     .dot = dot,
     .centred_dot = centred_dot,
     .squared_distance = squared_distance,
+    .project = project,
     .scan = scan,
     .max_query_code = 127,
     .topk = &topk_baseline,

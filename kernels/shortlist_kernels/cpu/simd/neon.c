@@ -95,6 +95,39 @@ static void squared_distance(const float* rows, int64_t num_rows, int64_t dim, c
   sum_all_rows(SQUARED_DISTANCE, rows, num_rows, dim, query, 0, sums);
 }
 
+// The sums of `count` queries, a constant where this is called, with a row that is widened once.
+// Their products are not exact and must not be fused.
+static inline __attribute__((always_inline)) void project_queries(int count, const float* row,
+                                                                  int64_t dim,
+                                                                  const double* queries,
+                                                                  double* sums) {
+  float64x2_t lanes[ROWS_AT_ONCE][PAIRS];
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < PAIRS; j++) lanes[i][j] = vdupq_n_f64(0.0);
+  int64_t stride = padded_dim(dim);
+  for (int64_t d = 0; d < dim; d += LANES) {
+    float padded[LANES] = {0};
+    const float* part = row + d;
+    if (dim - d < LANES) part = memcpy(padded, part, (size_t)(dim - d) * sizeof(float));
+    for (int j = 0; j < PAIRS; j++) {
+      float64x2_t values = vcvt_f64_f32(vld1_f32(part + 2 * j));
+      for (int i = 0; i < count; i++) {
+        float64x2_t factors = vld1q_f64(queries + i * stride + d + 2 * j);
+        lanes[i][j] = vaddq_f64(lanes[i][j], vmulq_f64(factors, values));
+      }
+    }
+  }
+  for (int i = 0; i < count; i++) sums[i] = reduce(lanes[i]);
+}
+
+static void project(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                    double* sums) {
+  int64_t q = 0, stride = padded_dim(dim);
+  for (; q + ROWS_AT_ONCE <= num_queries; q += ROWS_AT_ONCE)
+    project_queries(ROWS_AT_ONCE, row, dim, queries + q * stride, sums + q);
+  for (; q < num_queries; q++) project_queries(1, row, dim, queries + q * stride, sums + q);
+}
+
 static inline __attribute__((always_inline)) int32x4_t add_products(int quad, int32x4_t sum,
                                                                     int8x16_t items,
                                                                     int8x16_t query) {
@@ -197,6 +230,7 @@ const simd_set simd_neon = {
     .dot = dot,
     .centred_dot = centred_dot,
     .squared_distance = squared_distance,
+    .project = project,
     .scan = scan,
     .max_query_code = 127,
     .topk = &topk_baseline,

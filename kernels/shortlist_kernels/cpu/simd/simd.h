@@ -12,6 +12,9 @@
 
 enum { LANES = 8 };
 
+// `dim` rounded up to whole lanes.
+static inline int64_t padded_dim(int64_t dim) { return (dim + LANES - 1) / LANES * LANES; }
+
 // Each function works on `num_rows` consecutive rows of `dim` floats and writes one sum per row.
 // `query` has `dim` values and zeros up to the next multiple of LANES.
 typedef struct {
@@ -25,6 +28,10 @@ typedef struct {
   // sum of (query - row) squared
   void (*squared_distance)(const float* rows, int64_t num_rows, int64_t dim, const double* query,
                            double* sums);
+  // sum of query * row, of one row with `num_queries` queries, each padded_dim(dim) after the one
+  // before; queries may hold any float64
+  void (*project)(const float* row, int64_t dim, const double* queries, int64_t num_queries,
+                  double* sums);
   scan_function* scan;
   int max_query_code;  // 127 where products and sums of `scan` cannot overflow, less elsewhere
   const topk_functions* topk;
