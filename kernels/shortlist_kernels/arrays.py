@@ -20,6 +20,9 @@ Bits: TypeAlias = NDArray[np.uint8]
 Lookup: TypeAlias = Callable[[Int64], Int64]
 AnyArray: TypeAlias = NDArray[Any]
 
+# In the order of `similarity_kind` in cpu/kernels.h.
+SIMILARITIES = ("cosine", "co_rated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean", "dot")
+
 METRICS = ("inner_product", "cosine", "euclidean", "pearson")
 
 
@@ -30,6 +33,39 @@ class Csr(NamedTuple):
     indices: Int32
     data: Float32
     shape: tuple[int, int]
+
+
+class Measure(NamedTuple):
+    """A similarity of `neighbours` with its settings."""
+
+    similarity: str
+    shrinkage: float
+    min_overlap: int
+
+    @property
+    def number(self) -> int:
+        """Its place in `SIMILARITIES`."""
+        return SIMILARITIES.index(self.similarity)
+
+
+class GivenRows(NamedTuple):
+    """Sparse rows whose neighbours are sought; owners_G[g] is which of the compared rows g is, -1 for none."""
+
+    indptr: Int64
+    indices: Int32
+    data: Float32
+    owners_G: Int64
+    num_columns: int
+
+
+class ComparedRows(NamedTuple):
+    """The rows of a sparse matrix among which neighbours are sought, by column, and what measures need of them."""
+
+    by_column: Csr  # (C, R), indices ascending
+    squares_R: Float64  # sums of squares
+    norms_R: Float64  # their roots
+    sizes_R: Int64  # numbers of entries
+    column_means_C: Float64  # of the entries of a column, 0 where it has none
 
 
 class RowStatistics(NamedTuple):

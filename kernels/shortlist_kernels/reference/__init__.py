@@ -8,12 +8,14 @@ histories, users and lists are taken one after the other in the order of their e
 
 scores.py      metrics and sums
 search.py      score, search, search_range, topk
-neighbours.py  similar_rows, score_neighbours, search_neighbours
+neighbours.py  transpose, row_totals, similar_rows
+history.py     score_neighbours, search_neighbours
 diversity.py   mmr
 """
 
 from shortlist_kernels.reference.diversity import mmr
-from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
+from shortlist_kernels.reference.history import score_neighbours, search_neighbours
+from shortlist_kernels.reference.neighbours import row_totals, similar_rows, transpose
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
 
@@ -27,6 +29,7 @@ __all__ = [
     "mmr",
     "name",
     "row_statistics",
+    "row_totals",
     "score",
     "score_neighbours",
     "search",
@@ -36,4 +39,5 @@ __all__ = [
     "similarity",
     "to_float32",
     "topk",
+    "transpose",
 ]
