@@ -6,7 +6,7 @@ index.py        VectorIndex; store.py: its arrays; index_file.py: save and load;
 lock.py         many searches or one change
 selection.py    topk
 similarity.py   neighbours; interactions.py: the matrix, prepared for many calls
-history.py      score_neighbours, search_neighbours
+history.py      score_neighbours, search_neighbours, decay_weights
 fusion.py       fuse
 rerank/         mmr
 dispatch.py     which backend computes: isa_info
@@ -20,7 +20,7 @@ from shortlist_kernels.arrays import Csr
 from shortlist_kernels.cpu._cpu import available_cores
 from shortlist_kernels.dispatch import isa_info
 from shortlist_kernels.fusion import fuse
-from shortlist_kernels.history import score_neighbours, search_neighbours
+from shortlist_kernels.history import decay_weights, score_neighbours, search_neighbours
 from shortlist_kernels.index import VectorIndex
 from shortlist_kernels.interactions import Interactions
 from shortlist_kernels.selection import topk
@@ -31,6 +31,7 @@ __all__ = [
     "Interactions",
     "VectorIndex",
     "available_cores",
+    "decay_weights",
     "fuse",
     "isa_info",
     "neighbours",

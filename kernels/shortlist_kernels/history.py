@@ -1,10 +1,30 @@
-"""What the neighbours of a history say: `score_neighbours`, `search_neighbours`."""
+"""What the neighbours of a history say: `score_neighbours`, `search_neighbours`; `decay_weights` for what is old."""
 
 from typing import Any
+
+import numpy as np
 
 from shortlist_kernels import checks, dispatch
 from shortlist_kernels.arrays import Csr, Float32, Int64
 from shortlist_kernels.filters import filters, row_lookup
+
+
+def decay_weights(ages: Any, half_life: float) -> Float32:
+    """Weights of a history for `score_neighbours`: 2 ** (-age / half_life), float32 of the shape of `ages`.
+
+    An age is the time since an interaction, or the number of those after it, in the unit of half_life: finite and not
+    negative. half_life is above 0.
+    """
+    array = checks.as_array("ages", ages)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"ages must be numbers, got {array.dtype}")
+    checks.finite("ages", array)
+    if array.size and array.min() < 0:
+        raise ValueError(f"ages must be >= 0, got {array.min()}")
+    half_life = checks.finite_number("half_life", half_life, minimum=0.0)
+    if half_life == 0.0:
+        raise ValueError(f"half_life must be > 0, got {half_life}")
+    return np.asarray(np.exp2(-(array.astype(np.float64) / half_life)), np.float32)
 
 
 def score_neighbours(neighbours: Csr, history: Any, candidates: Any) -> Float32:
