@@ -7,6 +7,7 @@ lock.py         many searches or one change
 selection.py    topk
 similarity.py   neighbours; interactions.py: the matrix, prepared for many calls
 history.py      score_neighbours, search_neighbours, decay_weights
+ratings.py      predict_ratings, baselines
 fusion.py       fuse
 rerank/         mmr
 dispatch.py     which backend computes: isa_info
@@ -23,18 +24,22 @@ from shortlist_kernels.fusion import fuse
 from shortlist_kernels.history import decay_weights, score_neighbours, search_neighbours
 from shortlist_kernels.index import VectorIndex
 from shortlist_kernels.interactions import Interactions
+from shortlist_kernels.ratings import Baselines, baselines, predict_ratings
 from shortlist_kernels.selection import topk
 from shortlist_kernels.similarity import neighbours
 
 __all__ = [
+    "Baselines",
     "Csr",
     "Interactions",
     "VectorIndex",
     "available_cores",
+    "baselines",
     "decay_weights",
     "fuse",
     "isa_info",
     "neighbours",
+    "predict_ratings",
     "rerank",
     "score_neighbours",
     "search_neighbours",

@@ -68,6 +68,23 @@ class ComparedRows(NamedTuple):
     column_means_C: Float64  # of the entries of a column, 0 where it has none
 
 
+class Centring(NamedTuple):
+    """What ratings are taken as differences from: mean + rows_R[row] + columns_C[column]."""
+
+    mean: float
+    rows_R: Float64
+    columns_C: Float64
+
+
+class RatingPairs(NamedTuple):
+    """Pairs (rows_G[g], columns_P[p]) for p from starts_G[g] to starts_G[g + 1] - 1, rows distinct."""
+
+    starts_G: Int64
+    rows_G: Int64
+    columns_P: Int64
+    fallbacks_P: Float64  # what is predicted where there are too few neighbours
+
+
 class RowStatistics(NamedTuple):
     """What a metric needs of each vector beside its values; arrays are empty where it needs nothing."""
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from shortlist_kernels import reference
 from shortlist_kernels.arrays import (
+    Centring,
     ComparedRows,
     Csr,
     Filters,
@@ -19,6 +20,7 @@ from shortlist_kernels.arrays import (
     History,
     Int64,
     Measure,
+    RatingPairs,
     SearchCounts,
 )
 from shortlist_kernels.cpu.backend import CpuBackend, available_isas
@@ -72,6 +74,19 @@ class Backend(Protocol):
 
     def similar_rows(self, given: GivenRows, compared: ComparedRows, k: int, measure: Measure, num_threads: int) -> Csr:
         """The k rows most alike to each given row."""
+
+    def predict_ratings(
+        self,
+        given: GivenRows,
+        compared: ComparedRows,
+        alike: Measure | Csr,
+        pairs: RatingPairs,
+        centring: Centring,
+        k: int,
+        min_k: int,
+        num_threads: int,
+    ) -> Float32:
+        """A rating for each pair."""
 
     def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
         """Sums over histories at given columns."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from shortlist_kernels.arrays import (
     Bits,
+    Centring,
     ComparedRows,
     Csr,
     Float32,
@@ -14,6 +15,7 @@ from shortlist_kernels.arrays import (
     Int32,
     Int64,
     Measure,
+    RatingPairs,
     UInt32,
 )
 from shortlist_kernels.store import ItemStore
@@ -66,6 +68,18 @@ def similar_rows(
     indptr: Int64,
     empty: Callable[[int], tuple[Int32, Float32]],
 ) -> tuple[Int32, Float32]: ...
+def predict_ratings(
+    given: GivenRows,
+    compared: ComparedRows,
+    alike: Csr | None,
+    measure: Measure | None,
+    pairs: RatingPairs,
+    centring: Centring,
+    k: int,
+    min_k: int,
+    num_threads: int,
+    predictions: Float64,
+) -> None: ...
 def score_neighbours(
     indptr: Int64,
     indices: Int32,

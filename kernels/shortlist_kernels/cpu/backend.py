@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from shortlist_kernels.arrays import (
+    Centring,
     ComparedRows,
     Csr,
     Filters,
@@ -16,10 +17,12 @@ from shortlist_kernels.arrays import (
     Int64,
     Measure,
     PositionLists,
+    RatingPairs,
     SearchCounts,
     joined,
 )
 from shortlist_kernels.cpu import _cpu
+from shortlist_kernels.reference.scores import to_float32
 from shortlist_kernels.store import ItemStore
 
 _PLACES = {isa: place for place, (isa, _) in enumerate(_cpu.simd_names())}
@@ -136,6 +139,23 @@ class CpuBackend:
             lambda count: (np.empty(count, np.int32), np.empty(count, np.float32)),
         )
         return Csr(indptr, indices, data, (num_given, num_rows))
+
+    def predict_ratings(
+        self,
+        given: GivenRows,
+        compared: ComparedRows,
+        alike: Measure | Csr,
+        pairs: RatingPairs,
+        centring: Centring,
+        k: int,
+        min_k: int,
+        num_threads: int,
+    ) -> Float32:
+        """See `reference.predict_ratings`."""
+        predictions_P = pairs.fallbacks_P.copy()
+        by, known = (alike, None) if isinstance(alike, Measure) else (None, alike)
+        _cpu.predict_ratings(given, compared, known, by, pairs, centring, k, min_k, num_threads, predictions_P)
+        return to_float32(predictions_P)
 
     def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
         """See `reference.score_neighbours`."""

@@ -188,6 +188,27 @@ int score_neighbours(const csr_matrix* matrix, const history_set* history,
 int search_neighbours(const csr_matrix* matrix, const history_set* history, int64_t k,
                       const filter_set* filters, float* scores, int64_t* ids, int64_t* bad_row);
 
+// ratings.c: the pairs of rows[g] are those with columns[starts[g]] to columns[starts[g + 1] - 1];
+// no row stands there twice. `alike` holds how alike rows are; where it is NULL, `measure` tells.
+// A prediction is written where there are min_k neighbours.
+typedef struct {
+  int64_t num_groups;
+  const int64_t* starts;
+  const int64_t* rows;
+  const int64_t* columns;
+} rating_pairs;
+
+typedef struct {
+  double mean;
+  const double* rows;
+  const double* columns;
+} rating_centres;
+
+int predict_ratings(const given_rows* given, const compared_rows* compared, const csr_matrix* alike,
+                    const similarity_measure* measure, const rating_pairs* pairs,
+                    const rating_centres* centres, int64_t k, int64_t min_k, int64_t num_threads,
+                    double* predictions);
+
 // mmr.c
 int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_t num_queries,
         int64_t num_items, int64_t dim, int64_t k, const double* diversity, int64_t* order,

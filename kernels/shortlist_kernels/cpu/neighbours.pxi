@@ -28,6 +28,15 @@ cdef extern from "kernels.h" nogil:
         const double *column_means
     ctypedef struct neighbour_blocks:
         pass
+    ctypedef struct rating_pairs:
+        int64_t num_groups
+        const int64_t *starts
+        const int64_t *rows
+        const int64_t *columns
+    ctypedef struct rating_centres:
+        double mean
+        const double *rows
+        const double *columns
 
     void c_transpose "transpose"(const csr_matrix *, int64_t *, int32_t *, float *)
     void c_row_totals "row_totals"(const csr_matrix *, double *, double *)
@@ -35,6 +44,9 @@ cdef extern from "kernels.h" nogil:
                                       int64_t, int64_t *, neighbour_blocks *)
     void join_blocks(const neighbour_blocks *, int32_t *, float *)
     void release_blocks(neighbour_blocks *)
+    int c_predict_ratings "predict_ratings"(const given_rows *, const compared_rows *, const csr_matrix *,
+                                            const similarity_measure *, const rating_pairs *, const rating_centres *,
+                                            int64_t, int64_t, int64_t, double *)
     int c_score_neighbours "score_neighbours"(const csr_matrix *, const history_set *, const int64_t *, int64_t,
                                               float *, int64_t *)
     int c_search_neighbours "search_neighbours"(const csr_matrix *, const history_set *, int64_t, const filter_set *,
@@ -98,6 +110,30 @@ def similar_rows(given, compared, int64_t k, measure, int64_t num_threads, int64
         return indices, data
     finally:
         release_blocks(&found)
+
+
+def predict_ratings(given, compared, alike, measure, pairs, centring, int64_t k, int64_t min_k, int64_t num_threads,
+                    double[::1] predictions not None):
+    """By `alike`, or where it is None by `measure`."""
+    cdef given_rows rows = _given(given)
+    cdef compared_rows others = _compared(compared)
+    cdef csr_matrix similarities
+    cdef similarity_measure by
+    cdef const int64_t[::1] starts = pairs.starts_G, pair_rows = pairs.rows_G, columns = pairs.columns_P
+    cdef const double[::1] row_centres = centring.rows_R, column_centres = centring.columns_C
+    cdef rating_pairs asked = rating_pairs(pair_rows.shape[0], &starts[0], &pair_rows[0], &columns[0])
+    cdef rating_centres centres = rating_centres(centring.mean, &row_centres[0], &column_centres[0])
+    cdef const csr_matrix *known = NULL
+    cdef int result
+    if alike is None:
+        by = _measure(measure)
+    else:
+        similarities = _matrix(alike)
+        known = &similarities
+    with nogil:
+        result = c_predict_ratings(&rows, &others, known, &by, &asked, &centres, k, min_k, num_threads,
+                                   &predictions[0])
+    _check(result)
 
 
 def score_neighbours(const int64_t[::1] indptr not None, const int32_t[::1] indices not None,

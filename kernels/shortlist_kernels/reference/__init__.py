@@ -10,12 +10,14 @@ scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  transpose, row_totals, similar_rows
 history.py     score_neighbours, search_neighbours
+ratings.py     predict_ratings
 diversity.py   mmr
 """
 
 from shortlist_kernels.reference.diversity import mmr
 from shortlist_kernels.reference.history import score_neighbours, search_neighbours
 from shortlist_kernels.reference.neighbours import row_totals, similar_rows, transpose
+from shortlist_kernels.reference.ratings import predict_ratings
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
 
@@ -28,6 +30,7 @@ __all__ = [
     "lane_sum",
     "mmr",
     "name",
+    "predict_ratings",
     "row_statistics",
     "row_totals",
     "score",
