@@ -5,7 +5,9 @@ Public functions check their arguments and call the backend that `dispatch` chos
 index.py        VectorIndex; store.py: its arrays; index_file.py: save and load; filters.py: exclude, allow, mask
 lock.py         many searches or one change
 selection.py    topk
-similarity.py   neighbours, score_neighbours, search_neighbours
+similarity.py   neighbours; interactions.py: the matrix, prepared for many calls
+history.py      score_neighbours, search_neighbours, decay_weights
+ratings.py      predict_ratings, baselines
 fusion.py       fuse
 rerank/         mmr, dpp
 dispatch.py     which backend computes: isa_info
@@ -19,17 +21,25 @@ from shortlist_kernels.arrays import Csr
 from shortlist_kernels.cpu._cpu import available_cores
 from shortlist_kernels.dispatch import isa_info
 from shortlist_kernels.fusion import fuse
+from shortlist_kernels.history import decay_weights, score_neighbours, search_neighbours
 from shortlist_kernels.index import VectorIndex
+from shortlist_kernels.interactions import Interactions
+from shortlist_kernels.ratings import Baselines, baselines, predict_ratings
 from shortlist_kernels.selection import topk
-from shortlist_kernels.similarity import neighbours, score_neighbours, search_neighbours
+from shortlist_kernels.similarity import neighbours
 
 __all__ = [
+    "Baselines",
     "Csr",
+    "Interactions",
     "VectorIndex",
     "available_cores",
+    "baselines",
+    "decay_weights",
     "fuse",
     "isa_info",
     "neighbours",
+    "predict_ratings",
     "rerank",
     "score_neighbours",
     "search_neighbours",

@@ -20,6 +20,9 @@ Bits: TypeAlias = NDArray[np.uint8]
 Lookup: TypeAlias = Callable[[Int64], Int64]
 AnyArray: TypeAlias = NDArray[Any]
 
+# In the order of `similarity_kind` in cpu/kernels.h.
+SIMILARITIES = ("cosine", "co_rated_cosine", "adjusted_cosine", "pearson", "jaccard", "euclidean", "dot")
+
 METRICS = ("inner_product", "cosine", "euclidean", "pearson")
 FUSION_METHODS = ("rrf", "weighted", "max", "round_robin", "borda")
 FUSION_NORMS = ("minmax", "zscore", "none")
@@ -32,6 +35,56 @@ class Csr(NamedTuple):
     indices: Int32
     data: Float32
     shape: tuple[int, int]
+
+
+class Measure(NamedTuple):
+    """A similarity of `neighbours` with its settings."""
+
+    similarity: str
+    shrinkage: float
+    min_overlap: int
+
+    @property
+    def number(self) -> int:
+        """Its place in `SIMILARITIES`."""
+        return SIMILARITIES.index(self.similarity)
+
+
+class GivenRows(NamedTuple):
+    """Sparse rows whose neighbours are sought; owners_G[g] is which of the compared rows g is, -1 for none."""
+
+    indptr: Int64
+    indices: Int32
+    data: Float32
+    owners_G: Int64
+    num_columns: int
+
+
+class ComparedRows(NamedTuple):
+    """The rows of a sparse matrix among which neighbours are sought, by column, and what measures need of them."""
+
+    by_column: Csr  # (C, R), indices ascending
+    squares_R: Float64  # sums of squares
+    norms_R: Float64  # their roots
+    sizes_R: Int64  # numbers of entries
+    column_means_C: Float64  # of the entries of a column, 0 where it has none
+
+
+class Centring(NamedTuple):
+    """What ratings are taken as differences from: mean + rows_R[row] + columns_C[column]."""
+
+    mean: float
+    rows_R: Float64
+    columns_C: Float64
+
+
+class RatingPairs(NamedTuple):
+    """Pairs (rows_G[g], columns_P[p]) for p from starts_G[g] to starts_G[g + 1] - 1, rows distinct."""
+
+    starts_G: Int64
+    rows_G: Int64
+    columns_P: Int64
+    fallbacks_P: Float64  # what is predicted where there are too few neighbours
 
 
 class RowStatistics(NamedTuple):

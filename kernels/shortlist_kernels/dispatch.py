@@ -10,14 +10,19 @@ from typing import Any, Protocol
 
 from shortlist_kernels import reference
 from shortlist_kernels.arrays import (
+    Centring,
+    ComparedRows,
     Csr,
     EntryPlace,
     Filters,
     Float32,
     Float64,
+    GivenRows,
     History,
     Int64,
+    Measure,
     RankedLists,
+    RatingPairs,
     SearchCounts,
 )
 from shortlist_kernels.cpu.backend import CpuBackend, available_isas
@@ -63,8 +68,27 @@ class Backend(Protocol):
     def topk(self, scores_RN: Float32 | Float64, k: int, num_threads: int | None) -> tuple[Float32 | Float64, Int64]:
         """The k largest of each row, and their positions."""
 
-    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
-        """The k rows most alike to each row."""
+    def transpose(self, matrix: Csr) -> Csr:
+        """The matrix read the other way."""
+
+    def row_totals(self, matrix: Csr) -> tuple[Float64, Float64]:
+        """Sums and sums of squares of the rows."""
+
+    def similar_rows(self, given: GivenRows, compared: ComparedRows, k: int, measure: Measure, num_threads: int) -> Csr:
+        """The k rows most alike to each given row."""
+
+    def predict_ratings(
+        self,
+        given: GivenRows,
+        compared: ComparedRows,
+        alike: Measure | Csr,
+        pairs: RatingPairs,
+        centring: Centring,
+        k: int,
+        min_k: int,
+        num_threads: int,
+    ) -> Float32:
+        """A rating for each pair."""
 
     def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
         """Sums over histories at given columns."""

@@ -1,70 +1,94 @@
-"""Neighbourhoods of a sparse matrix: `neighbours` finds them, `score_neighbours` and `search_neighbours` use them."""
+"""The most similar items or users of a sparse matrix: `neighbours`."""
 
 from typing import Any
 
-import numpy as np
-
 from shortlist_kernels import checks, dispatch
-from shortlist_kernels.arrays import Csr, Float32, Int64
-from shortlist_kernels.filters import filters, row_lookup
+from shortlist_kernels.arrays import SIMILARITIES, Csr, GivenRows, Int64, Measure
+from shortlist_kernels.cpu._cpu import available_cores
+from shortlist_kernels.interactions import AXES, Interactions, other_axis
 
-SIMILARITIES = ("cosine",)
-AXES = ("items", "users")
+WORK_PER_THREAD = 1 << 18  # products; less is not worth waking a thread
 
 
 def neighbours(
-    interactions_csr: Any, k: int, similarity: str = "cosine", shrinkage: float = 0.0, axis: str = "items"
+    interactions_csr: Any,
+    k: int,
+    similarity: str = "cosine",
+    shrinkage: float = 0.0,
+    axis: str = "items",
+    min_overlap: int = 1,
+    rows: Any = None,
+    entries: Any = None,
+    num_threads: int | None = None,
 ) -> Csr:
     """The k nearest neighbours of each item (column) or user (row) of a users x items matrix, as a square Csr.
 
-    cosine: dot / (|a| * |b| + shrinkage). Rows are in order of (similarity descending, index ascending); an item is not
-    its own neighbour, and pairs whose dot product is 0 are left out. The matrix is a Csr, a scipy csr_matrix or
-    anything with indptr, indices, data and shape; its values are read as float32.
+    interactions_csr: a Csr, a scipy csr_matrix or anything with indptr, indices, data and shape, its values read as
+    float32; or `Interactions`, prepared once for many calls. Rows of the result are in order of (similarity descending,
+    index ascending). With a and b for the values that two items share, n for their number, and A and B for the whole:
+
+    cosine           sum(a b) / (|A| |B| + shrinkage)
+    co_rated_cosine  sum(a b) / sqrt(sum(a a) sum(b b)), as scikit-surprise defines cosine
+    adjusted_cosine  the same of each value less its user's mean; for users, its item's mean (Sarwar et al. 2001)
+    pearson          correlation of a and b, about their means over what is shared; as scikit-surprise defines it
+    jaccard          n / (entries of A or B); only which entries there are counts, not their values
+    euclidean        1 / (1 + |A - B|)
+    dot              sum(a b)
+
+    All but cosine are multiplied by n / (n + shrinkage), significance weighting. Nothing is a neighbour of itself. Left
+    out are pairs that share fewer than `min_overlap` entries, or none, and pairs whose similarity is 0 or undefined (no
+    variation, norm 0). Negative ones are kept: they come last, where k has room for them.
+
+    rows: computes only these items or users (int64), result (len(rows), N), in the time that those take.
+    entries: (indptr, indices, values float32), what each of `rows` has now instead of what the matrix holds; row -1 is
+    one that the matrix does not have. "This user has just rated these items: who is alike?" is
+    `neighbours(prepared, k, axis="users", rows=[user], entries=([0, items.size], items, ratings))`. The others, and the
+    means of adjusted_cosine, stay as the matrix has them.
+    num_threads: how many threads share the work; None means the cores of the process, one where there is little to do.
     """
-    matrix = checks.sparse_matrix("interactions_csr", interactions_csr)
+    prepared = Interactions.of(interactions_csr)
     k = checks.whole_number("k", k, minimum=0)
-    checks.one_of("similarity", similarity, SIMILARITIES)
     checks.one_of("axis", axis, AXES)
-    shrinkage = checks.finite_number("shrinkage", shrinkage, minimum=0.0)
-    transposed = transpose(matrix)
-    pair = (transposed, matrix) if axis == "items" else (matrix, transposed)
-    return dispatch.active().similar_rows(*pair, min(k, pair[0].shape[0]), shrinkage)
+    by = measure(similarity, shrinkage, min_overlap)
+    given = _given(prepared, axis, rows, entries)
+    threads = _num_threads(num_threads, given, prepared.sizes(other_axis(axis)))
+    return dispatch.active().similar_rows(given, prepared.compared(axis), k, by, threads)
 
 
-def score_neighbours(neighbours: Csr, history: Any, candidates: Any) -> Float32:
-    """float32 (Q, M): for each candidate, the sum of weight * similarity over the history of its query.
-
-    history: (indptr int64 (Q + 1), rows int32 (H), weights float32 (H)), summed in float64 in the order given.
-    candidates: int64 (Q, M) columns of `neighbours`; -1 scores 0, and so does what no history row has as a neighbour.
-    """
-    matrix = checks.sparse_matrix_form("neighbours", neighbours)
-    batch = checks.history(history, matrix.shape[0])
-    candidates_QM = checks.integers("candidates", candidates, ndim=2)
-    if len(candidates_QM) != batch.indptr.size - 1:
-        raise ValueError(f"candidates must have one row per query ({batch.indptr.size - 1}), got {len(candidates_QM)}")
-    checks.within("candidates", candidates_QM, -1, matrix.shape[1] - 1)
-    return dispatch.active().score_neighbours(matrix, batch, candidates_QM)
+def measure(similarity: str, shrinkage: float, min_overlap: int) -> Measure:
+    """The settings of a similarity, checked."""
+    checks.one_of("similarity", similarity, SIMILARITIES)
+    return Measure(
+        similarity,
+        checks.finite_number("shrinkage", shrinkage, minimum=0.0),
+        checks.whole_number("min_overlap", min_overlap, minimum=0),
+    )
 
 
-def search_neighbours(
-    neighbours: Csr, history: Any, k: int, mask: Any = None, exclude: Any = None
-) -> tuple[Float32, Int64]:
-    """The k columns with the best scores of `score_neighbours`: scores float32 (Q, k) and ids int64 (Q, k).
-
-    Only columns with a non-zero score, by (score descending, id ascending), padded with -inf and -1. mask and exclude
-    are those of `VectorIndex.search`.
-    """
-    matrix = checks.sparse_matrix_form("neighbours", neighbours)
-    batch = checks.history(history, matrix.shape[0])
-    num_columns = matrix.shape[1]
-    rules = filters(exclude, None, mask, batch.indptr.size - 1, num_columns, row_lookup(num_columns))
-    return dispatch.active().search_neighbours(matrix, batch, checks.whole_number("k", k, minimum=0), rules)
+def _num_threads(num_threads: int | None, given: GivenRows, sizes_C: Int64) -> int:
+    if num_threads is not None:
+        return checks.whole_number("num_threads", num_threads, minimum=1)
+    cores = available_cores()
+    if given.indices.size >= cores * WORK_PER_THREAD:  # each has one product or more
+        return cores
+    return max(1, min(cores, int(sizes_C[given.indices].sum()) // WORK_PER_THREAD))
 
 
-def transpose(matrix: Csr) -> Csr:
-    """The transposed matrix; its rows ascend too."""
-    rows = np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
-    order = np.argsort(matrix.indices, kind="stable")
-    indptr = np.zeros(matrix.shape[1] + 1, np.int64)
-    np.cumsum(np.bincount(matrix.indices, minlength=matrix.shape[1]), out=indptr[1:])
-    return Csr(indptr, rows[order], matrix.data[order], (matrix.shape[1], matrix.shape[0]))
+def _given(prepared: Interactions, axis: str, rows: Any, entries: Any) -> GivenRows:
+    num_rows, num_columns = prepared.rows(axis).shape
+    if rows is None:
+        if entries is not None:
+            raise ValueError("entries must come with rows, got rows None")
+        return prepared.given(axis, None)
+    owners = checks.integers("rows", rows, ndim=1)
+    checks.within("rows", owners, 0 if entries is None else -1, num_rows - 1)
+    if entries is None:
+        return prepared.given(axis, owners)
+    return _entered(owners, entries, num_columns)
+
+
+def _entered(owners: Int64, entries: Any, num_columns: int) -> GivenRows:
+    if not isinstance(entries, tuple) or len(entries) != 3:
+        raise ValueError(f"entries must be a tuple (indptr, indices, values), got {type(entries).__name__}")
+    matrix = checks.sparse_matrix("entries", Csr(*entries, (owners.size, num_columns)))
+    return GivenRows(*matrix[:3], owners, num_columns)

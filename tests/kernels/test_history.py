@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shortlist_kernels import Csr, dispatch, score_neighbours, search_neighbours
+from shortlist_kernels import Csr, decay_weights, dispatch, score_neighbours, search_neighbours
 
 Draw = Callable[[st.DataObject, tuple[int, ...]], NDArray[np.float32]]
 COMPILED = [isa for isa in dispatch.available_backends() if isa != "reference"]
@@ -113,3 +113,26 @@ def test_bad_candidates_are_named() -> None:
         score_neighbours(SMALL, HISTORY, np.array([[4], [0], [0]]))
     with pytest.raises(ValueError, match=r"candidates must have one row per query \(3\), got 1"):
         score_neighbours(SMALL, HISTORY, np.array([[0]]))
+
+
+def test_a_weight_halves_with_each_half_life() -> None:
+    weights = decay_weights([0, 1.5, 3, 6], 3)
+    assert weights.dtype == np.float32
+    assert weights.tolist() == pytest.approx([1, 2**-0.5, 0.5, 0.25])
+    history = (np.array([0, 2]), np.array([0, 1]), decay_weights(np.array([6, 0]), 3.0))
+    assert score_neighbours(SMALL, history, [[0, 1, 2]]).tolist() == [[0.5, 0.125, 0.0625]]
+
+
+@pytest.mark.parametrize(
+    ("ages", "half_life", "message"),
+    [
+        ([1, -2.0], 1, "ages must be >= 0, got -2.0"),
+        ([np.nan], 1, "ages must be finite, got nan"),
+        (["old"], 1, "ages must be numbers, got <U3"),
+        ([1], 0, "half_life must be > 0, got 0"),
+        ([1], -1, "half_life must be >= 0, got -1"),
+    ],
+)
+def test_bad_ages_are_named(ages: Any, half_life: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decay_weights(ages, half_life)

@@ -4,7 +4,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_kernels.arrays import Bits, Float32, Float64, Int32, Int64, UInt32
+from shortlist_kernels.arrays import (
+    Bits,
+    Centring,
+    ComparedRows,
+    Csr,
+    Float32,
+    Float64,
+    GivenRows,
+    Int32,
+    Int64,
+    Measure,
+    RatingPairs,
+    UInt32,
+)
 from shortlist_kernels.store import ItemStore
 
 def simd_names() -> list[tuple[str, bool]]: ...
@@ -44,18 +57,28 @@ def search_range(
 ) -> list[tuple[Float32, Int64]]: ...
 def topk_float32(simd: int, scores: Float32, num_threads: int, values: Float32, positions: Int64) -> None: ...
 def topk_float64(simd: int, scores: Float64, num_threads: int, values: Float64, positions: Int64) -> None: ...
+def transpose(matrix: Csr, indptr: Int64, indices: Int32, data: Float32) -> None: ...
+def row_totals(matrix: Csr, sums: Float64, squares: Float64) -> None: ...
 def similar_rows(
-    indptr: Int64,
-    indices: Int32,
-    data: Float32,
-    transposed_indptr: Int64,
-    transposed_indices: Int32,
-    transposed_data: Float32,
+    given: GivenRows,
+    compared: ComparedRows,
     k: int,
-    shrinkage: float,
-    out_indptr: Int64,
-    out_indices: Int32,
-    out_data: Float32,
+    measure: Measure,
+    num_threads: int,
+    indptr: Int64,
+    empty: Callable[[int], tuple[Int32, Float32]],
+) -> tuple[Int32, Float32]: ...
+def predict_ratings(
+    given: GivenRows,
+    compared: ComparedRows,
+    alike: Csr | None,
+    measure: Measure | None,
+    pairs: RatingPairs,
+    centring: Centring,
+    k: int,
+    min_k: int,
+    num_threads: int,
+    predictions: Float64,
 ) -> None: ...
 def score_neighbours(
     indptr: Int64,

@@ -8,19 +8,25 @@ import numpy as np
 from shortlist_kernels.arrays import (
     FUSION_METHODS,
     FUSION_NORMS,
+    Centring,
+    ComparedRows,
     Csr,
     EntryPlace,
     Filters,
     Float32,
     Float64,
+    GivenRows,
     History,
     Int64,
+    Measure,
     PositionLists,
     RankedLists,
+    RatingPairs,
     SearchCounts,
     joined,
 )
 from shortlist_kernels.cpu import _cpu
+from shortlist_kernels.reference.scores import to_float32
 from shortlist_kernels.store import ItemStore
 
 _PLACES = {isa: place for place, (isa, _) in enumerate(_cpu.simd_names())}
@@ -109,14 +115,51 @@ class CpuBackend:
             _cpu.topk_float64(*arguments)
         return values_RK, positions_RK
 
-    def similar_rows(self, matrix: Csr, transposed: Csr, k: int, shrinkage: float) -> Csr:
+    def transpose(self, matrix: Csr) -> Csr:
+        """See `reference.transpose`."""
+        num_rows, num_columns = matrix.shape
+        indptr = np.empty(num_columns + 1, np.int64)
+        turned = Csr(indptr, np.empty_like(matrix.indices), np.empty_like(matrix.data), (num_columns, num_rows))
+        _cpu.transpose(matrix, *turned[:3])
+        return turned
+
+    def row_totals(self, matrix: Csr) -> tuple[Float64, Float64]:
+        """See `reference.row_totals`."""
+        sums_R, squares_R = np.empty(matrix.shape[0]), np.empty(matrix.shape[0])
+        _cpu.row_totals(matrix, sums_R, squares_R)
+        return sums_R, squares_R
+
+    def similar_rows(self, given: GivenRows, compared: ComparedRows, k: int, measure: Measure, num_threads: int) -> Csr:
         """See `reference.similar_rows`."""
-        num_rows = matrix.shape[0]
-        indptr = np.zeros(num_rows + 1, np.int64)
-        indices = np.empty(num_rows * k, np.int32)
-        data = np.empty(num_rows * k, np.float32)
-        _cpu.similar_rows(*matrix[:3], *transposed[:3], k, shrinkage, indptr, indices, data)
-        return Csr(indptr, indices[: indptr[-1]].copy(), data[: indptr[-1]].copy(), (num_rows, num_rows))
+        num_given, num_rows = given.owners_G.size, compared.by_column.shape[1]
+        indptr = np.zeros(num_given + 1, np.int64)
+        indices, data = _cpu.similar_rows(
+            given,
+            compared,
+            k,
+            measure,
+            num_threads,
+            indptr,
+            lambda count: (np.empty(count, np.int32), np.empty(count, np.float32)),
+        )
+        return Csr(indptr, indices, data, (num_given, num_rows))
+
+    def predict_ratings(
+        self,
+        given: GivenRows,
+        compared: ComparedRows,
+        alike: Measure | Csr,
+        pairs: RatingPairs,
+        centring: Centring,
+        k: int,
+        min_k: int,
+        num_threads: int,
+    ) -> Float32:
+        """See `reference.predict_ratings`."""
+        predictions_P = pairs.fallbacks_P.copy()
+        by, known = (alike, None) if isinstance(alike, Measure) else (None, alike)
+        _cpu.predict_ratings(given, compared, known, by, pairs, centring, k, min_k, num_threads, predictions_P)
+        return to_float32(predictions_P)
 
     def score_neighbours(self, neighbours: Csr, history: History, candidates_QM: Int64) -> Float32:
         """See `reference.score_neighbours`."""

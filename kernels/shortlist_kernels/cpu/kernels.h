@@ -56,6 +56,38 @@ typedef struct {
   const float* data;
 } csr_matrix;
 
+// The measures of `neighbours`; overlap.h says more.
+typedef enum {
+  WHOLE_COSINE,
+  CO_RATED_COSINE,
+  ADJUSTED_COSINE,
+  PEARSON_CORRELATION,
+  JACCARD_INDEX,
+  EUCLIDEAN_DISTANCE,
+  DOT_PRODUCT
+} similarity_kind;
+
+typedef struct {
+  similarity_kind kind;
+  double shrinkage;
+  double min_overlap;  // at least 1
+} similarity_measure;
+
+// Rows for which neighbours are sought; owners[r] is the compared row that r is, or -1.
+typedef struct {
+  csr_matrix matrix;
+  const int64_t* owners;
+} given_rows;
+
+// The rows among which they are sought.
+typedef struct {
+  csr_matrix by_column;  // the transposed matrix, so num_columns is the number of rows
+  const double* squares;
+  const double* norms;
+  const int64_t* sizes;
+  const double* column_means;
+} compared_rows;
+
 // Scores of one of two types; the pointer to the other is NULL.
 typedef struct {
   const float* float32;
@@ -152,9 +184,29 @@ int search_range(const simd_set* simd, const item_store* items, const float* que
 int topk(const simd_set* simd, const score_matrix* scores, int64_t k, int64_t num_threads,
          void* values, int64_t* positions);
 
-// similarity.c: indices and data have room for num_rows * k values.
-int similar_rows(const csr_matrix* matrix, const csr_matrix* transposed, int64_t k,
-                 double shrinkage, int64_t* indptr, int32_t* indices, float* data);
+// transpose.c: indptr has one entry per column and one more, `indices` and `data` are as long as
+// those of the matrix. Sums run in the order of the entries.
+void transpose(const csr_matrix* matrix, int64_t* indptr, int32_t* indices, float* data);
+void row_totals(const csr_matrix* matrix, double* sums, double* squares);
+
+// similarity.c: the neighbours lie in blocks, one behind the other, to be released by the caller,
+// whatever this returns; indptr has one entry per given row and one more.
+typedef struct {
+  int32_t* indices;
+  float* data;
+  int64_t count, room;
+} neighbour_block;
+
+typedef struct {
+  neighbour_block* blocks;
+  int64_t num_blocks;
+} neighbour_blocks;
+
+int similar_rows(const given_rows* given, const compared_rows* compared, int64_t k,
+                 const similarity_measure* measure, int64_t num_threads, int64_t* indptr,
+                 neighbour_blocks* found);
+void join_blocks(const neighbour_blocks* found, int32_t* indices, float* data);
+void release_blocks(neighbour_blocks* found);
 
 // history.c: on BAD_ROW, *bad_row is the row of the matrix that points or holds indices out of
 // range, or data that is not finite.
@@ -184,5 +236,26 @@ int mmr(const simd_set* simd, const candidate_batch* batch, const double* divers
         int64_t num_threads, int64_t* order, double* lost);
 int dpp(const simd_set* simd, const candidate_batch* batch, const double* weights, int64_t k,
         int64_t num_threads, int64_t* order, double* lost);
+
+// ratings.c: the pairs of rows[g] are those with columns[starts[g]] to columns[starts[g + 1] - 1];
+// no row stands there twice. `alike` holds how alike rows are; where it is NULL, `measure` tells.
+// A prediction is written where there are min_k neighbours.
+typedef struct {
+  int64_t num_groups;
+  const int64_t* starts;
+  const int64_t* rows;
+  const int64_t* columns;
+} rating_pairs;
+
+typedef struct {
+  double mean;
+  const double* rows;
+  const double* columns;
+} rating_centres;
+
+int predict_ratings(const given_rows* given, const compared_rows* compared, const csr_matrix* alike,
+                    const similarity_measure* measure, const rating_pairs* pairs,
+                    const rating_centres* centres, int64_t k, int64_t min_k, int64_t num_threads,
+                    double* predictions);
 
 #endif

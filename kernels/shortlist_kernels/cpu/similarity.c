@@ -1,75 +1,255 @@
-// Row by row: the dot products with all rows that share a column, then the k most similar.
+// Row by row: how alike all rows are that share a column with it, then the k most similar.
+//
+// Cosine and the dot product need one sum per pair: it goes to a dense array, which is read whole
+// where a row shares columns with many, and otherwise where it was touched. The other measures need
+// the sums of overlap.h.
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "accumulator.h"
-#include "kernels.h"
-#include "select.h"
+#include "nearest.h"
+#include "overlap.h"
+#include "threads.h"
 
-static void fill_norms(const csr_matrix* matrix, double* norms) {
-  for (int64_t r = 0; r < matrix->num_rows; r++) {
-    double sum = 0.0;
-    for (int64_t i = matrix->indptr[r]; i < matrix->indptr[r + 1]; i++)
-      sum += (double)matrix->data[i] * (double)matrix->data[i];
-    norms[r] = sqrt(sum);
-  }
+enum {
+  RUN_LENGTH = 64,         // sums that are compared before the one branch on the result
+  DENSE_SHARE = 4,         // a row that adds to a quarter of all rows or more is read whole
+  TASKS_PER_THREAD = 32,   // rows differ in length
+  LEAST_BLOCK_ROOM = 1024  // neighbours
+};
+
+typedef struct {
+  accumulator sums;      // where one sum per pair is enough
+  overlap_set overlaps;  // else
+  nearest_list nearest;
+} workspace;
+
+typedef struct {
+  const given_rows* given;
+  const compared_rows* compared;
+  const similarity_measure* measure;
+  int is_plain;  // one sum per pair
+  int64_t num_tasks;
+  workspace* workspaces;
+  int64_t* counts;  // of neighbours, one per given row
+  neighbour_block* blocks;
+  _Atomic int has_failed;
+} similar_call;
+
+// similarity = sum / (norm * norms[other] + shrinkage)
+typedef struct {
+  double norm, shrinkage;
+  const double* norms;
+} divisor;
+
+static double divide_by(const divisor* by, int64_t other) {
+  return by->norm * by->norms[other] + by->shrinkage;
 }
 
-static void add_dots(const csr_matrix* matrix, const csr_matrix* transposed, int64_t row,
-                     accumulator* dots) {
+static divisor divisor_of(const similar_call* call, int64_t row) {
+  const double* norms = call->compared->norms;
+  if (call->measure->kind == DOT_PRODUCT) return (divisor){0.0, 1.0, norms};
+  return (divisor){total_of(call->given, row).norm, call->measure->shrinkage, norms};
+}
+
+static void take_sum(const divisor* by, const double* sums, int64_t other, nearest_list* nearest) {
+  if (sums[other] != 0.0)
+    nearest_take(nearest, (float)(sums[other] / divide_by(by, other)), (int32_t)other);
+}
+
+// Where a sum of 0 is compared with -infinity * 0 it fails, as it should.
+static int reaches(const divisor* by, const double* sums, int64_t other, double floor) {
+  return sums[other] >= floor * divide_by(by, other);
+}
+
+static void take_run(const divisor* by, const double* sums, int64_t first, int64_t end,
+                     nearest_list* nearest) {
+  int any = 0;
+  for (int64_t i = first; i < end; i++) any |= reaches(by, sums, i, nearest->floor);
+  if (!any) return;
+  for (int64_t i = first; i < end; i++)
+    if (reaches(by, sums, i, nearest->floor)) take_sum(by, sums, i, nearest);
+}
+
+// Four at a time, as no row stands twice in a column: the sums are read before any is written.
+static void add_column(double* restrict sums, double own, const int32_t* restrict rows,
+                       const float* restrict values, int64_t count) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    double first = sums[rows[i]] + own * (double)values[i];
+    double second = sums[rows[i + 1]] + own * (double)values[i + 1];
+    double third = sums[rows[i + 2]] + own * (double)values[i + 2];
+    double fourth = sums[rows[i + 3]] + own * (double)values[i + 3];
+    sums[rows[i]] = first;
+    sums[rows[i + 1]] = second;
+    sums[rows[i + 2]] = third;
+    sums[rows[i + 3]] = fourth;
+  }
+  for (; i < count; i++) sums[rows[i]] += own * (double)values[i];
+}
+
+// How many products a row has with others.
+static int64_t work_of(const similar_call* call, int64_t row) {
+  const csr_matrix* matrix = &call->given->matrix;
+  const int64_t* indptr = call->compared->by_column.indptr;
+  int64_t work = 0;
+  for (int64_t i = matrix->indptr[row]; i < matrix->indptr[row + 1]; i++)
+    work += indptr[matrix->indices[i] + 1] - indptr[matrix->indices[i]];
+  return work;
+}
+
+static void find_dense(const similar_call* call, int64_t row, workspace* work) {
+  const csr_matrix *matrix = &call->given->matrix, *by_column = &call->compared->by_column;
+  int64_t num_others = by_column->num_columns, owner = call->given->owners[row];
+  double* sums = work->sums.sums;
   for (int64_t i = matrix->indptr[row]; i < matrix->indptr[row + 1]; i++) {
-    int64_t start = transposed->indptr[matrix->indices[i]];
-    int64_t end = transposed->indptr[matrix->indices[i] + 1];
-    accumulator_add(dots, matrix->data[i], transposed->indices + start, transposed->data + start,
-                    end - start);
+    int64_t start = by_column->indptr[matrix->indices[i]];
+    add_column(sums, matrix->data[i], by_column->indices + start, by_column->data + start,
+               by_column->indptr[matrix->indices[i] + 1] - start);
   }
+  if (owner >= 0) sums[owner] = 0.0;
+  divisor by = divisor_of(call, row);
+  for (int64_t first = 0; first < num_others; first += RUN_LENGTH) {
+    int64_t end = first + RUN_LENGTH < num_others ? first + RUN_LENGTH : num_others;
+    take_run(&by, sums, first, end, &work->nearest);
+  }
+  memset(sums, 0, (size_t)num_others * sizeof(double));
 }
 
-static void select_similar(const accumulator* dots, const double* norms, int64_t row,
-                           double shrinkage, best_list* best) {
-  for (int64_t i = 0; i < dots->num_touched; i++) {
-    int32_t other = dots->touched[i];
-    double dot = dots->sums[other];
-    if (other == row || dot == 0.0) continue;
-    float similarity = (float)(dot / (norms[row] * norms[other] + shrinkage));
-    scored entry = {similarity, other};
-    if (best_admits(best, entry)) best_take(best, entry);
+static void find_sparse(const similar_call* call, int64_t row, workspace* work) {
+  const csr_matrix *matrix = &call->given->matrix, *by_column = &call->compared->by_column;
+  accumulator* sums = &work->sums;
+  for (int64_t i = matrix->indptr[row]; i < matrix->indptr[row + 1]; i++) {
+    int64_t start = by_column->indptr[matrix->indices[i]];
+    accumulator_add(sums, matrix->data[i], by_column->indices + start, by_column->data + start,
+                    by_column->indptr[matrix->indices[i] + 1] - start);
   }
-  best_sort(best);
+  divisor by = divisor_of(call, row);
+  for (int64_t i = 0; i < sums->num_touched; i++)
+    if (sums->touched[i] != call->given->owners[row])
+      take_sum(&by, sums->sums, sums->touched[i], &work->nearest);
+  accumulator_clear(sums);
 }
 
-static void fill_rows(const csr_matrix* matrix, const csr_matrix* transposed, double shrinkage,
-                      accumulator* dots, const double* norms, best_list best, int64_t* indptr,
-                      int32_t* indices, float* data) {
-  int64_t place = 0;
-  indptr[0] = 0;
-  for (int64_t r = 0; r < matrix->num_rows; r++) {
-    best.size = 0;
-    add_dots(matrix, transposed, r, dots);
-    select_similar(dots, norms, r, shrinkage, &best);
-    accumulator_clear(dots);
-    for (int64_t i = 0; i < best.size; i++, place++) {
-      indices[place] = (int32_t)best.entries[i].id;
-      data[place] = (float)best.entries[i].score;
+static void find_by_overlap(const similar_call* call, int64_t row, workspace* work) {
+  overlap_set* overlaps = &work->overlaps;
+  row_total own = total_of(call->given, row);
+  overlaps_add(overlaps, call->given, row, call->compared, call->measure->kind);
+  for (int64_t i = 0; i < overlaps->num_touched; i++) {
+    int32_t other = overlaps->touched[i];
+    if (other == call->given->owners[row]) continue;
+    int is_neighbour;
+    double similarity = overlap_similarity(&overlaps->with[other], &own, call->compared, other,
+                                           call->measure, &is_neighbour);
+    if (is_neighbour) nearest_take(&work->nearest, (float)similarity, other);
+  }
+  overlaps_clear(overlaps);
+}
+
+// Whether the block has, or was given, room for `count` more.
+static int reserve(neighbour_block* block, int64_t count) {
+  if (block->count + count <= block->room) return 1;
+  int64_t room = 2 * (block->count + count) + LEAST_BLOCK_ROOM;
+  int32_t* indices = realloc(block->indices, (size_t)room * sizeof(int32_t));
+  if (indices) block->indices = indices;
+  float* data = realloc(block->data, (size_t)room * sizeof(float));
+  if (data) block->data = data;
+  if (!indices || !data) return 0;
+  block->room = room;
+  return 1;
+}
+
+static void find_rows(void* context, int64_t thread, int64_t task) {
+  similar_call* call = context;
+  workspace* work = &call->workspaces[thread];
+  neighbour_block* block = &call->blocks[task];
+  int64_t num_rows = call->given->matrix.num_rows,
+          num_others = call->compared->by_column.num_columns;
+  int64_t end = (task + 1) * num_rows / call->num_tasks;
+  for (int64_t row = task * num_rows / call->num_tasks; row < end && !call->has_failed; row++) {
+    nearest_clear(&work->nearest);
+    if (!call->is_plain)
+      find_by_overlap(call, row, work);
+    else if (work_of(call, row) >= num_others / DENSE_SHARE)
+      find_dense(call, row, work);
+    else
+      find_sparse(call, row, work);
+    nearest_cut(&work->nearest);
+    if (!reserve(block, work->nearest.count)) {
+      call->has_failed = 1;
+      return;
     }
-    indptr[r + 1] = place;
+    nearest_write(&work->nearest, block->indices + block->count, block->data + block->count);
+    block->count += call->counts[row] = work->nearest.count;
   }
 }
 
-int similar_rows(const csr_matrix* matrix, const csr_matrix* transposed, int64_t k,
-                 double shrinkage, int64_t* indptr, int32_t* indices, float* data) {
-  accumulator dots;
-  int result = accumulator_create(&dots, matrix->num_rows);
-  double* norms = malloc((size_t)(matrix->num_rows + 1) * sizeof(double));
-  scored* entries = malloc((size_t)(k + 1) * sizeof(scored));
-  if (!norms || !entries) result = OUT_OF_MEMORY;
-  if (result == 0) {
-    fill_norms(matrix, norms);
-    fill_rows(matrix, transposed, shrinkage, &dots, norms, (best_list){entries, 0, k}, indptr,
-              indices, data);
+static int create(workspace* work, const similar_call* call, int64_t k) {
+  int64_t num_others = call->compared->by_column.num_columns;
+  int result = nearest_create(&work->nearest, k, num_others);
+  int other = call->is_plain ? accumulator_create(&work->sums, num_others)
+                             : overlaps_create(&work->overlaps, num_others);
+  return result ? result : other;
+}
+
+static void release(workspace* work) {
+  nearest_release(&work->nearest);
+  accumulator_release(&work->sums);
+  overlaps_release(&work->overlaps);
+}
+
+static int needs_one_sum(const similarity_measure* measure) {
+  if (measure->min_overlap > 1.0) return 0;
+  return measure->kind == WHOLE_COSINE ||
+         (measure->kind == DOT_PRODUCT && measure->shrinkage == 0.0);
+}
+
+int similar_rows(const given_rows* given, const compared_rows* compared, int64_t k,
+                 const similarity_measure* measure, int64_t num_threads, int64_t* indptr,
+                 neighbour_blocks* found) {
+  int64_t num_rows = given->matrix.num_rows;
+  if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
+  int64_t num_tasks = num_threads > 1 ? num_threads * TASKS_PER_THREAD : 1;
+  if (num_tasks > num_rows) num_tasks = num_rows;
+  found->blocks = calloc((size_t)num_tasks + 1, sizeof(neighbour_block));
+  found->num_blocks = found->blocks ? num_tasks : 0;
+  workspace workspaces[MAX_THREADS] = {0};
+  similar_call call = {.given = given,
+                       .compared = compared,
+                       .measure = measure,
+                       .is_plain = needs_one_sum(measure),
+                       .num_tasks = num_tasks,
+                       .workspaces = workspaces,
+                       .counts = indptr + 1,
+                       .blocks = found->blocks,
+                       .has_failed = !found->blocks};
+  if (num_threads > num_tasks) num_threads = num_tasks;
+  for (int64_t i = 0; i < num_threads; i++)
+    if (create(&workspaces[i], &call, k)) call.has_failed = 1;
+  if (!call.has_failed) run_tasks(num_threads, num_tasks, find_rows, &call);
+  for (int64_t i = 0; i < num_threads; i++) release(&workspaces[i]);
+  indptr[0] = 0;
+  for (int64_t row = 0; row < num_rows && !call.has_failed; row++) indptr[row + 1] += indptr[row];
+  return call.has_failed ? OUT_OF_MEMORY : 0;
+}
+
+void join_blocks(const neighbour_blocks* found, int32_t* indices, float* data) {
+  int64_t place = 0;
+  for (int64_t i = 0; i < found->num_blocks; i++) {
+    const neighbour_block* block = &found->blocks[i];
+    if (block->count == 0) continue;
+    memcpy(indices + place, block->indices, (size_t)block->count * sizeof(int32_t));
+    memcpy(data + place, block->data, (size_t)block->count * sizeof(float));
+    place += block->count;
   }
-  accumulator_release(&dots);
-  free(norms);
-  free(entries);
-  return result;
+}
+
+void release_blocks(neighbour_blocks* found) {
+  for (int64_t i = 0; i < found->num_blocks; i++) {
+    free(found->blocks[i].indices);
+    free(found->blocks[i].data);
+  }
+  free(found->blocks);
 }

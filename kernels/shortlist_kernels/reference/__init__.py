@@ -8,13 +8,18 @@ histories, users and lists are taken one after the other in the order of their e
 
 scores.py      metrics and sums
 search.py      score, search, search_range, topk
-neighbours.py  similar_rows, score_neighbours, search_neighbours
+neighbours.py  transpose, row_totals, similar_rows
+history.py     score_neighbours, search_neighbours
+ratings.py     predict_ratings
+fusion.py      fuse
 diversity.py   mmr, dpp
 """
 
 from shortlist_kernels.reference.diversity import dpp, mmr
 from shortlist_kernels.reference.fusion import fuse
-from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
+from shortlist_kernels.reference.history import score_neighbours, search_neighbours
+from shortlist_kernels.reference.neighbours import row_totals, similar_rows, transpose
+from shortlist_kernels.reference.ratings import predict_ratings
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
 
@@ -29,7 +34,9 @@ __all__ = [
     "lane_sum",
     "mmr",
     "name",
+    "predict_ratings",
     "row_statistics",
+    "row_totals",
     "score",
     "score_neighbours",
     "search",
@@ -39,4 +46,5 @@ __all__ = [
     "similarity",
     "to_float32",
     "topk",
+    "transpose",
 ]
