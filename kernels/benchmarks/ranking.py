@@ -5,7 +5,8 @@
 Those compared take turns on the same data; times are medians. Prints tables; writes ranking.json and ranking.png (with
 matplotlib). A peer that is not installed is left out; `make bench` installs all of them.
 
-race.py  one task, timed; each section is a module with `races`
+race.py       one task, timed; each section is a module with `races`
+diversity.py  re-ranking: MMR and DPP
 """
 
 import argparse
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import fusion, machine
+from benchmarks import diversity, fusion, machine
 from benchmarks.race import OURS, Finish, Race, run
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -29,7 +30,7 @@ BAR_INCHES = 0.28
 
 # Makes the races of a section one by one; small ones where `quick` is true.
 Races = Callable[[bool], Iterator[Race]]
-SECTIONS: dict[str, Races] = {"fusion": fusion.races}
+SECTIONS: dict[str, Races] = {"diversity": diversity.races, "fusion": fusion.races}
 
 
 def print_finish(console: Console, finish: Finish) -> None:

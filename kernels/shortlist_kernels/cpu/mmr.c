@@ -65,7 +65,7 @@ static void expect_opposites(workspace* work) {
       choice->bounds[i] = work->relevance[i] - work->diversity * least_cosine;
 }
 
-static int64_t choose(workspace* work, const double* scores, int64_t k, int64_t* order) {
+static void choose(workspace* work, const double* scores, int64_t k, int64_t* order) {
   greedy* choice = &work->choice;
   double keep = 1.0 - work->diversity;
   for (int64_t i = 0; i < choice->num_items; i++) {
@@ -78,7 +78,6 @@ static int64_t choose(workspace* work, const double* scores, int64_t k, int64_t*
     work->chosen_norms[place] = choice->norms[order[place]];
     if (place == 0) expect_opposites(work);
   }
-  return k;
 }
 
 static void rerank_query(void* context, int64_t thread, int64_t q) {
@@ -90,8 +89,9 @@ static void rerank_query(void* context, int64_t thread, int64_t q) {
   work->diversity = call->diversity[q];
   int64_t num_open =
       greedy_begin(&work->choice, batch->vectors + q * batch->num_items * batch->dim, scores);
-  int64_t num_chosen = choose(work, scores, call->k < num_open ? call->k : num_open, order);
-  call->lost[q] = relevance_lost(&work->choice, scores, order, num_chosen);
+  int64_t count = call->k < num_open ? call->k : num_open;
+  choose(work, scores, count, order);
+  call->lost[q] = relevance_lost(&work->choice, scores, order, count);
 }
 
 int mmr(const simd_set* simd, const candidate_batch* batch, const double* diversity, int64_t k,
