@@ -1,7 +1,7 @@
 """The arrays that pass between the public functions and the backends.
 
 Shape letters used in this package: Q queries, N items of an index, D dimensions, K results, M candidates, R rows of a
-matrix, S lists to fuse.
+matrix, S lists to fuse, G groups, A attributes.
 """
 
 from collections.abc import Callable

@@ -73,6 +73,17 @@ class Backend(Protocol):
     def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
 
+    def exposure(
+        self,
+        scores_QN: Float64,
+        groups_QN: Int64,
+        min_shares_QG: Float64,
+        max_shares_QG: Float64,
+        k: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order that keeps shares, and relevance lost."""
+
 
 def available_backends() -> dict[str, Backend]:
     """Every backend that this machine can run, best first, by the name that `SHORTLIST_ISA` takes."""

@@ -141,6 +141,20 @@ class CpuBackend:
         _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, order_QK, lost_Q)
         return order_QK, lost_Q
 
+    def exposure(
+        self,
+        scores_QN: Float64,
+        groups_QN: Int64,
+        min_shares_QG: Float64,
+        max_shares_QG: Float64,
+        k: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.exposure`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.exposure(self._simd, scores_QN, groups_QN, min_shares_QG, max_shares_QG, num_threads, order_QK, lost_Q)
+        return order_QK, lost_Q
+
     @property
     def _simd(self) -> int:
         return _PLACES[self.isa]
@@ -152,3 +166,7 @@ def _lists(lists: PositionLists | None) -> tuple[Int64 | None, Int64 | None]:
 
 def _padded(num_queries: int, k: int) -> tuple[Float32, Int64]:
     return np.full((num_queries, k), -np.inf, np.float32), np.full((num_queries, k), -1, np.int64)
+
+
+def _reranking(num_queries: int, k: int) -> tuple[Int64, Float64]:
+    return np.full((num_queries, k), -1, np.int64), np.zeros(num_queries)

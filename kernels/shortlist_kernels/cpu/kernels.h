@@ -141,4 +141,23 @@ int mmr(const simd_set* simd, const float* vectors, const double* scores, int64_
         int64_t num_items, int64_t dim, int64_t k, const double* diversity, int64_t* order,
         double* lost);
 
+// Candidates to re-rank: rows of as many scores for each query, and the group of each or NULL.
+typedef struct {
+  const double* scores;
+  const int64_t* groups;
+  int64_t num_queries, num_items;
+} candidate_rows;
+
+// The order to write, k places a query, and the relevance that it gives up.
+typedef struct {
+  int64_t* order;
+  double* lost;
+  int64_t k;
+} reranking;
+
+// exposure.c: shares have num_groups entries a query.
+int exposure(const simd_set* simd, const candidate_rows* rows, const double* min_shares,
+             const double* max_shares, int64_t num_groups, int64_t num_threads,
+             const reranking* out);
+
 #endif

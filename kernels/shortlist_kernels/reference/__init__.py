@@ -10,9 +10,11 @@ scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  similar_rows, score_neighbours, search_neighbours
 diversity.py   mmr
+exposure.py    exposure
 """
 
 from shortlist_kernels.reference.diversity import mmr
+from shortlist_kernels.reference.exposure import exposure
 from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity, to_float32
 from shortlist_kernels.reference.search import allowed, score, search, search_range, topk
@@ -22,6 +24,7 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "exposure",
     "isa",
     "lane_sum",
     "mmr",
