@@ -73,6 +73,18 @@ class Backend(Protocol):
     def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
 
+    def capped(
+        self,
+        scores_QN: Float64,
+        slots_AQN: Int64,
+        caps: Int64,
+        k: int,
+        window: int,
+        max_displacement: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order that caps leave, and relevance lost."""
+
     def exposure(
         self,
         scores_QN: Float64,

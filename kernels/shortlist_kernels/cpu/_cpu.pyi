@@ -83,6 +83,17 @@ def search_neighbours(
     found: Int64,
 ) -> None: ...
 def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order: Int64, lost: Float64) -> None: ...
+def capped(
+    simd: int,
+    scores: Float64,
+    slots: Int64,
+    caps: Int64,
+    window: int,
+    max_displacement: int,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
 def exposure(
     simd: int,
     scores: Float64,

@@ -141,6 +141,21 @@ class CpuBackend:
         _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, order_QK, lost_Q)
         return order_QK, lost_Q
 
+    def capped(
+        self,
+        scores_QN: Float64,
+        slots_AQN: Int64,
+        caps: Int64,
+        k: int,
+        window: int,
+        max_displacement: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.capped`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.capped(self._simd, scores_QN, slots_AQN, caps, window, max_displacement, num_threads, order_QK, lost_Q)
+        return order_QK, lost_Q
+
     def exposure(
         self,
         scores_QN: Float64,

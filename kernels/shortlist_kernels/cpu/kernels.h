@@ -155,6 +155,12 @@ typedef struct {
   int64_t k;
 } reranking;
 
+// capped.c: each attribute gives each candidate a slot, -1 for none; at most caps[slot] of a slot
+// may stand in any `window` places. max_displacement -1: none.
+int capped(const simd_set* simd, const candidate_rows* rows, const int64_t* slots,
+           int64_t num_attributes, const int64_t* caps, int64_t num_slots, int64_t window,
+           int64_t max_displacement, int64_t num_threads, const reranking* out);
+
 // exposure.c: shares have num_groups entries a query.
 int exposure(const simd_set* simd, const candidate_rows* rows, const double* min_shares,
              const double* max_shares, int64_t num_groups, int64_t num_threads,

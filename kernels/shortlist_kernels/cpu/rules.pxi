@@ -10,6 +10,8 @@ cdef extern from "kernels.h" nogil:
         double *lost
         int64_t k
 
+    int c_capped "capped"(const simd_set *, const candidate_rows *, const int64_t *, int64_t, const int64_t *, int64_t, int64_t, int64_t,
+                          int64_t, const reranking *)
     int c_exposure "exposure"(const simd_set *, const candidate_rows *, const double *, const double *, int64_t, int64_t,
                               const reranking *)
 
@@ -23,6 +25,18 @@ cdef candidate_rows _candidates(const double[:, ::1] scores, const int64_t[:, ::
 
 cdef reranking _reranking(int64_t[:, ::1] order, double[::1] lost) noexcept:
     return reranking(&order[0, 0], &lost[0], order.shape[1])
+
+
+def capped(int simd, const double[:, ::1] scores not None, const int64_t[:, :, ::1] slots not None,
+           const int64_t[::1] caps not None, int64_t window, int64_t max_displacement, int64_t num_threads,
+           int64_t[:, ::1] order not None, double[::1] lost not None):
+    cdef candidate_rows candidates = _candidates(scores, None)
+    cdef reranking out = _reranking(order, lost)
+    cdef int result
+    with nogil:
+        result = c_capped(_simd(simd), &candidates, &slots[0, 0, 0], slots.shape[0], &caps[0], caps.shape[0], window,
+                          max_displacement, num_threads, &out)
+    _check(result)
 
 
 def exposure(int simd, const double[:, ::1] scores not None, const int64_t[:, ::1] groups not None,

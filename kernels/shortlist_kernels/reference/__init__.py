@@ -10,9 +10,11 @@ scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  similar_rows, score_neighbours, search_neighbours
 diversity.py   mmr
+caps.py        capped
 exposure.py    exposure
 """
 
+from shortlist_kernels.reference.caps import capped
 from shortlist_kernels.reference.diversity import mmr
 from shortlist_kernels.reference.exposure import exposure
 from shortlist_kernels.reference.neighbours import score_neighbours, search_neighbours, similar_rows
@@ -24,6 +26,7 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "capped",
     "exposure",
     "isa",
     "lane_sum",
