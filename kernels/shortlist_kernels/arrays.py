@@ -67,6 +67,18 @@ class History(NamedTuple):
     weights: Float32
 
 
+class Memberships(NamedTuple):
+    """The groups of candidates: row r belongs to `groups[indptr[r]:indptr[r + 1]]`, ascending, by as much of `weights`.
+
+    `rows_QN` says which row a candidate has; None: its own, number q * N + n.
+    """
+
+    rows_QN: Int64 | None
+    indptr: Int64
+    groups: Int64
+    weights: Float64
+
+
 class SearchCounts(NamedTuple):
     """What searches did."""
 

@@ -16,6 +16,7 @@ from shortlist_kernels.arrays import (
     Float64,
     History,
     Int64,
+    Memberships,
     SearchCounts,
 )
 from shortlist_kernels.cpu.backend import CpuBackend, available_isas
@@ -72,6 +73,17 @@ class Backend(Protocol):
 
     def mmr(self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
+
+    def calibrate(
+        self,
+        scores_QN: Float64,
+        memberships: Memberships,
+        targets_QG: Float64,
+        k: int,
+        strength_Q: Float64,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order of calibration, and relevance lost."""
 
     def capped(
         self,

@@ -83,6 +83,19 @@ def search_neighbours(
     found: Int64,
 ) -> None: ...
 def mmr(simd: int, vectors: Float32, scores: Float64, diversity: Float64, order: Int64, lost: Float64) -> None: ...
+def calibrate(
+    simd: int,
+    scores: Float64,
+    rows: Int64 | None,
+    indptr: Int64,
+    groups: Int64,
+    weights: Float64,
+    targets: Float64,
+    strengths: Float64,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
 def capped(
     simd: int,
     scores: Float64,

@@ -12,6 +12,7 @@ from shortlist_kernels.arrays import (
     Float64,
     History,
     Int64,
+    Memberships,
     PositionLists,
     SearchCounts,
     joined,
@@ -139,6 +140,20 @@ class CpuBackend:
         order_QK = np.full((len(scores_QN), k), -1, np.int64)
         lost_Q = np.zeros(len(scores_QN))
         _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, order_QK, lost_Q)
+        return order_QK, lost_Q
+
+    def calibrate(
+        self,
+        scores_QN: Float64,
+        memberships: Memberships,
+        targets_QG: Float64,
+        k: int,
+        strength_Q: Float64,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.calibrate`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.calibrate(self._simd, scores_QN, *memberships, targets_QG, strength_Q, num_threads, order_QK, lost_Q)
         return order_QK, lost_Q
 
     def capped(

@@ -155,6 +155,20 @@ typedef struct {
   int64_t k;
 } reranking;
 
+// Row r belongs to groups[indptr[r]:indptr[r + 1]], distinct, with as many weights.
+typedef struct {
+  const int64_t* indptr;
+  const int64_t* groups;
+  const double* weights;
+  int64_t num_rows, num_groups;
+} membership_rows;
+
+// calibrate.c: the group of a candidate is its row of memberships; without groups each candidate
+// has a row of its own. Targets have num_groups entries a query, strengths one.
+int calibrate(const simd_set* simd, const candidate_rows* rows, const membership_rows* memberships,
+              const double* targets, const double* strengths, int64_t num_threads,
+              const reranking* out);
+
 // capped.c: each attribute gives each candidate a slot, -1 for none; at most caps[slot] of a slot
 // may stand in any `window` places. max_displacement -1: none.
 int capped(const simd_set* simd, const candidate_rows* rows, const int64_t* slots,

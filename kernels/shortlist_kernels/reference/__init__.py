@@ -10,10 +10,12 @@ scores.py      metrics and sums
 search.py      score, search, search_range, topk
 neighbours.py  similar_rows, score_neighbours, search_neighbours
 diversity.py   mmr
+calibration.py calibrate
 caps.py        capped
 exposure.py    exposure
 """
 
+from shortlist_kernels.reference.calibration import calibrate
 from shortlist_kernels.reference.caps import capped
 from shortlist_kernels.reference.diversity import mmr
 from shortlist_kernels.reference.exposure import exposure
@@ -26,6 +28,7 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "calibrate",
     "capped",
     "exposure",
     "isa",
