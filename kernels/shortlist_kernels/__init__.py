@@ -7,7 +7,7 @@ lock.py         many searches or one change
 selection.py    topk
 similarity.py   neighbours, score_neighbours, search_neighbours
 fusion.py       fuse
-rerank/         mmr; calibrate, capped, exposure
+rerank/         mmr; calibrate, capped, exposure, freshness
 dispatch.py     which backend computes: isa_info
 reference/      the definition of every operation, in NumPy
 cpu/            the same in C, one file per instruction set under cpu/simd/

@@ -4,6 +4,7 @@ diversity.py    mmr
 calibration.py  calibrate
 caps.py         capped, count_over_caps
 exposure.py     exposure, count_outside_shares
+freshness.py    freshness
 candidates.py   the arguments that they share
 """
 
@@ -11,5 +12,6 @@ from shortlist_kernels.rerank.calibration import calibrate
 from shortlist_kernels.rerank.caps import capped, count_over_caps
 from shortlist_kernels.rerank.diversity import mmr
 from shortlist_kernels.rerank.exposure import count_outside_shares, exposure
+from shortlist_kernels.rerank.freshness import freshness
 
-__all__ = ["calibrate", "capped", "count_outside_shares", "count_over_caps", "exposure", "mmr"]
+__all__ = ["calibrate", "capped", "count_outside_shares", "count_over_caps", "exposure", "freshness", "mmr"]
