@@ -9,7 +9,7 @@ similarity.py   neighbours; interactions.py: the matrix, prepared for many calls
 history.py      score_neighbours, search_neighbours, decay_weights
 ratings.py      predict_ratings, baselines
 fusion.py       fuse
-rerank/         mmr, dpp
+rerank/         mmr, dpp; calibrate, capped, exposure, freshness
 dispatch.py     which backend computes: isa_info
 reference/      the definition of every operation, in NumPy
 cpu/            the same in C, one file per instruction set under cpu/simd/

@@ -1,7 +1,7 @@
 """The arrays that pass between the public functions and the backends.
 
 Shape letters used in this package: Q queries, N items of an index, D dimensions, K results, M candidates, R rows of a
-matrix, S lists to fuse.
+matrix, S lists to fuse, G groups, A attributes.
 """
 
 from collections.abc import Callable
@@ -136,6 +136,18 @@ class EntryPlace(NamedTuple):
     query: int
     number: int
     place: int
+
+
+class Memberships(NamedTuple):
+    """The groups of candidates: row r belongs to `groups[indptr[r]:indptr[r + 1]]`, ascending, by as much of `weights`.
+
+    `rows_QN` says which row a candidate has; None: its own, number q * N + n.
+    """
+
+    rows_QN: Int64 | None
+    indptr: Int64
+    groups: Int64
+    weights: Float64
 
 
 class SearchCounts(NamedTuple):

@@ -21,6 +21,7 @@ from shortlist_kernels.arrays import (
     History,
     Int64,
     Measure,
+    Memberships,
     RankedLists,
     RatingPairs,
     SearchCounts,
@@ -110,6 +111,40 @@ class Backend(Protocol):
         self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
     ) -> tuple[Int64, Float64]:
         """Positions taken and relevance lost."""
+
+    def calibrate(
+        self,
+        scores_QN: Float64,
+        memberships: Memberships,
+        targets_QG: Float64,
+        k: int,
+        strength_Q: Float64,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order of calibration, and relevance lost."""
+
+    def capped(
+        self,
+        scores_QN: Float64,
+        slots_AQN: Int64,
+        caps: Int64,
+        k: int,
+        window: int,
+        max_displacement: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order that caps leave, and relevance lost."""
+
+    def exposure(
+        self,
+        scores_QN: Float64,
+        groups_QN: Int64,
+        min_shares_QG: Float64,
+        max_shares_QG: Float64,
+        k: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """Positions in the order that keeps shares, and relevance lost."""
 
 
 def available_backends() -> dict[str, Backend]:

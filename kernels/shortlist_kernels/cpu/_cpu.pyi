@@ -133,6 +133,40 @@ def dpp(
     order: Int64,
     lost: Float64,
 ) -> None: ...
+def calibrate(
+    simd: int,
+    scores: Float64,
+    rows: Int64 | None,
+    indptr: Int64,
+    groups: Int64,
+    weights: Float64,
+    targets: Float64,
+    strengths: Float64,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
+def capped(
+    simd: int,
+    scores: Float64,
+    slots: Int64,
+    caps: Int64,
+    window: int,
+    max_displacement: int,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
+def exposure(
+    simd: int,
+    scores: Float64,
+    groups: Int64,
+    min_shares: Float64,
+    max_shares: Float64,
+    num_threads: int,
+    order: Int64,
+    lost: Float64,
+) -> None: ...
 def all_finite(values: Float32, num_threads: int) -> bool: ...
 def available_cores() -> int: ...
 def quota_cores(root: bytes) -> int: ...

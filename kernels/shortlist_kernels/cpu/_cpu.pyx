@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Hands arrays to the C functions of kernels.h. Callers have checked every shape and range (see backend.py).
 
-The parts beside the index are in neighbours.pxi, fusion.pxi and diversity.pxi, and what only tests call in testing.pxi.
+The parts beside the index are in neighbours.pxi, fusion.pxi, diversity.pxi and rules.pxi; what only tests call is in
+testing.pxi.
 """
 
 from libc.stdlib cimport calloc, free
@@ -286,4 +287,5 @@ def available_cores():
 include "neighbours.pxi"
 include "fusion.pxi"
 include "diversity.pxi"
+include "rules.pxi"
 include "testing.pxi"

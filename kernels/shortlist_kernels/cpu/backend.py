@@ -19,6 +19,7 @@ from shortlist_kernels.arrays import (
     History,
     Int64,
     Measure,
+    Memberships,
     PositionLists,
     RankedLists,
     RatingPairs,
@@ -207,6 +208,49 @@ class CpuBackend:
         _cpu.dpp(self._simd, vectors_QND, scores_QN, weights_QN, num_threads or 0, order_QK, lost_Q)
         return order_QK, lost_Q
 
+    def calibrate(
+        self,
+        scores_QN: Float64,
+        memberships: Memberships,
+        targets_QG: Float64,
+        k: int,
+        strength_Q: Float64,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.calibrate`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.calibrate(self._simd, scores_QN, *memberships, targets_QG, strength_Q, num_threads, order_QK, lost_Q)
+        return order_QK, lost_Q
+
+    def capped(
+        self,
+        scores_QN: Float64,
+        slots_AQN: Int64,
+        caps: Int64,
+        k: int,
+        window: int,
+        max_displacement: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.capped`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.capped(self._simd, scores_QN, slots_AQN, caps, window, max_displacement, num_threads, order_QK, lost_Q)
+        return order_QK, lost_Q
+
+    def exposure(
+        self,
+        scores_QN: Float64,
+        groups_QN: Int64,
+        min_shares_QG: Float64,
+        max_shares_QG: Float64,
+        k: int,
+        num_threads: int,
+    ) -> tuple[Int64, Float64]:
+        """See `reference.exposure`."""
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
+        _cpu.exposure(self._simd, scores_QN, groups_QN, min_shares_QG, max_shares_QG, num_threads, order_QK, lost_Q)
+        return order_QK, lost_Q
+
     @property
     def _simd(self) -> int:
         return _PLACES[self.isa]
@@ -218,3 +262,7 @@ def _lists(lists: PositionLists | None) -> tuple[Int64 | None, Int64 | None]:
 
 def _padded(num_queries: int, k: int) -> tuple[Float32, Int64]:
     return np.full((num_queries, k), -np.inf, np.float32), np.full((num_queries, k), -1, np.int64)
+
+
+def _reranking(num_queries: int, k: int) -> tuple[Int64, Float64]:
+    return np.full((num_queries, k), -1, np.int64), np.zeros(num_queries)

@@ -258,4 +258,43 @@ int predict_ratings(const given_rows* given, const compared_rows* compared, cons
                     const rating_centres* centres, int64_t k, int64_t min_k, int64_t num_threads,
                     double* predictions);
 
+// Candidates to re-rank: rows of as many scores for each query, and the group of each or NULL.
+typedef struct {
+  const double* scores;
+  const int64_t* groups;
+  int64_t num_queries, num_items;
+} candidate_rows;
+
+// The order to write, k places a query, and the relevance that it gives up.
+typedef struct {
+  int64_t* order;
+  double* lost;
+  int64_t k;
+} reranking;
+
+// Row r belongs to groups[indptr[r]:indptr[r + 1]], distinct, with as many weights.
+typedef struct {
+  const int64_t* indptr;
+  const int64_t* groups;
+  const double* weights;
+  int64_t num_rows, num_groups;
+} membership_rows;
+
+// calibrate.c: the group of a candidate is its row of memberships; without groups each candidate
+// has a row of its own. Targets have num_groups entries a query, strengths one.
+int calibrate(const simd_set* simd, const candidate_rows* rows, const membership_rows* memberships,
+              const double* targets, const double* strengths, int64_t num_threads,
+              const reranking* out);
+
+// capped.c: each attribute gives each candidate a slot, -1 for none; at most caps[slot] of a slot
+// may stand in any `window` places. max_displacement -1: none.
+int capped(const simd_set* simd, const candidate_rows* rows, const int64_t* slots,
+           int64_t num_attributes, const int64_t* caps, int64_t num_slots, int64_t window,
+           int64_t max_displacement, int64_t num_threads, const reranking* out);
+
+// exposure.c: shares have num_groups entries a query.
+int exposure(const simd_set* simd, const candidate_rows* rows, const double* min_shares,
+             const double* max_shares, int64_t num_groups, int64_t num_threads,
+             const reranking* out);
+
 #endif

@@ -13,9 +13,15 @@ history.py     score_neighbours, search_neighbours
 ratings.py     predict_ratings
 fusion.py      fuse
 diversity.py   mmr, dpp
+calibration.py calibrate
+caps.py        capped
+exposure.py    exposure
 """
 
+from shortlist_kernels.reference.calibration import calibrate
+from shortlist_kernels.reference.caps import capped
 from shortlist_kernels.reference.diversity import dpp, mmr
+from shortlist_kernels.reference.exposure import exposure
 from shortlist_kernels.reference.fusion import fuse
 from shortlist_kernels.reference.history import score_neighbours, search_neighbours
 from shortlist_kernels.reference.neighbours import row_totals, similar_rows, transpose
@@ -28,7 +34,10 @@ isa = "numpy"
 
 __all__ = [
     "allowed",
+    "calibrate",
+    "capped",
     "dpp",
+    "exposure",
     "fuse",
     "isa",
     "lane_sum",
