@@ -23,7 +23,7 @@ cdef extern from "kernels.h" nogil:
                               const reranking *)
 
 
-cdef candidate_rows _candidates(const double[:, ::1] scores, const int64_t[:, ::1] groups) noexcept:
+cdef candidate_rows _candidate_rows(const double[:, ::1] scores, const int64_t[:, ::1] groups) noexcept:
     cdef candidate_rows rows = candidate_rows(&scores[0, 0], NULL, scores.shape[0], scores.shape[1])
     if groups is not None:
         rows.groups = &groups[0, 0]
@@ -38,7 +38,7 @@ def calibrate(int simd, const double[:, ::1] scores not None, const int64_t[:, :
               const int64_t[::1] groups not None, const double[::1] weights not None,
               const double[:, ::1] targets not None, const double[::1] strengths not None, int64_t num_threads,
               int64_t[:, ::1] order not None, double[::1] lost not None):
-    cdef candidate_rows candidates = _candidates(scores, rows)
+    cdef candidate_rows candidates = _candidate_rows(scores, rows)
     cdef membership_rows memberships = membership_rows(&indptr[0], &groups[0], &weights[0], indptr.shape[0] - 1,
                                                        targets.shape[1])
     cdef reranking out = _reranking(order, lost)
@@ -51,7 +51,7 @@ def calibrate(int simd, const double[:, ::1] scores not None, const int64_t[:, :
 def capped(int simd, const double[:, ::1] scores not None, const int64_t[:, :, ::1] slots not None,
            const int64_t[::1] caps not None, int64_t window, int64_t max_displacement, int64_t num_threads,
            int64_t[:, ::1] order not None, double[::1] lost not None):
-    cdef candidate_rows candidates = _candidates(scores, None)
+    cdef candidate_rows candidates = _candidate_rows(scores, None)
     cdef reranking out = _reranking(order, lost)
     cdef int result
     with nogil:
@@ -63,7 +63,7 @@ def capped(int simd, const double[:, ::1] scores not None, const int64_t[:, :, :
 def exposure(int simd, const double[:, ::1] scores not None, const int64_t[:, ::1] groups not None,
              const double[:, ::1] min_shares not None, const double[:, ::1] max_shares not None, int64_t num_threads,
              int64_t[:, ::1] order not None, double[::1] lost not None):
-    cdef candidate_rows candidates = _candidates(scores, groups)
+    cdef candidate_rows candidates = _candidate_rows(scores, groups)
     cdef reranking out = _reranking(order, lost)
     cdef int result
     with nogil:
