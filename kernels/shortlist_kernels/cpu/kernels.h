@@ -77,6 +77,7 @@ typedef struct {
 typedef struct {
   csr_matrix matrix;
   const int64_t* owners;
+  int is_whole;  // all compared rows, in their order
 } given_rows;
 
 // The rows among which they are sought.
