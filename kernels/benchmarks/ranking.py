@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import machine
+from benchmarks import machine, neighbours
 from benchmarks.race import OURS, Finish, Race, run
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -29,7 +29,7 @@ BAR_INCHES = 0.28
 
 # Makes the races of a section one by one; small ones where `quick` is true.
 Races = Callable[[bool], Iterator[Race]]
-SECTIONS: dict[str, Races] = {}
+SECTIONS: dict[str, Races] = {"neighbours": neighbours.races}
 
 
 def print_finish(console: Console, finish: Finish) -> None:
