@@ -1,6 +1,6 @@
 # The same commands everywhere: here, in CI and in the README. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install check format test demo bench protos sanitize emulate neon clean
+.PHONY: help install check format test demo bench judge protos sanitize emulate neon clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -77,6 +77,11 @@ bench: .venv/bench  ## kernels beside their peers (tables, build/bench), and the
 	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
 	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
 	$(BIN)/python server/benchmarks/search_service.py
+
+judge: .venv/tests  ## predicted ratings beside scikit-surprise on MovieLens-100K (downloads both)
+	$(PIP) install --quiet --constraint constraints.txt --group judge
+	test -e build/recbole-1.2.1-py3-none-any.whl || $(PIP) download --quiet --no-deps --dest build recbole==1.2.1
+	$(BIN)/python -m pytest -rP tests/kernels/test_judge.py
 
 clean:  ## remove everything that was built
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache

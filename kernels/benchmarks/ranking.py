@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import diversity, fusion, machine, rules
+from benchmarks import diversity, fusion, machine, neighbours, rules
 from benchmarks.race import OURS, Finish, Race, run
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -30,7 +30,12 @@ BAR_INCHES = 0.28
 
 # Makes the races of a section one by one; small ones where `quick` is true.
 Races = Callable[[bool], Iterator[Race]]
-SECTIONS: dict[str, Races] = {"diversity": diversity.races, "fusion": fusion.races, "rules": rules.races}
+SECTIONS: dict[str, Races] = {
+    "neighbours": neighbours.races,
+    "fusion": fusion.races,
+    "diversity": diversity.races,
+    "rules": rules.races,
+}
 
 
 def print_finish(console: Console, finish: Finish) -> None:

@@ -58,6 +58,7 @@ class GivenRows(NamedTuple):
     data: Float32
     owners_G: Int64
     num_columns: int
+    is_whole: bool  # all compared rows, in their order
 
 
 class ComparedRows(NamedTuple):

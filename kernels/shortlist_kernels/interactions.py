@@ -57,11 +57,11 @@ class Interactions:
         """Some rows of an axis, or all, as those whose neighbours are sought."""
         matrix = self.rows(axis)
         if rows is None:
-            return GivenRows(*matrix[:3], np.arange(matrix.shape[0]), matrix.shape[1])
+            return GivenRows(*matrix[:3], np.arange(matrix.shape[0]), matrix.shape[1], True)
         sizes_G = self.sizes(axis)[rows]
         indptr = np.concatenate(([0], np.cumsum(sizes_G)))
         places = np.arange(indptr[-1]) + np.repeat(matrix.indptr[rows] - indptr[:-1], sizes_G)
-        return GivenRows(indptr, matrix.indices[places], matrix.data[places], rows, matrix.shape[1])
+        return GivenRows(indptr, matrix.indices[places], matrix.data[places], rows, matrix.shape[1], False)
 
 
 def other_axis(axis: str) -> str:

@@ -91,4 +91,4 @@ def _entered(owners: Int64, entries: Any, num_columns: int) -> GivenRows:
     if not isinstance(entries, tuple) or len(entries) != 3:
         raise ValueError(f"entries must be a tuple (indptr, indices, values), got {type(entries).__name__}")
     matrix = checks.sparse_matrix("entries", Csr(*entries, (owners.size, num_columns)))
-    return GivenRows(*matrix[:3], owners, num_columns)
+    return GivenRows(*matrix[:3], owners, num_columns, False)

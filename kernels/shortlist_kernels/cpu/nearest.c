@@ -8,9 +8,11 @@
 // Room for this many times k: fewer cuts against more entries that are taken in vain.
 enum { ROOM = 2, LEAST_ROOM = 32 };
 
+int64_t nearest_room(int64_t k) { return ROOM * k + LEAST_ROOM; }
+
 int nearest_create(nearest_list* nearest, int64_t k, int64_t num_others) {
   nearest->k = k < num_others ? k : num_others;
-  nearest->room = ROOM * nearest->k + LEAST_ROOM;
+  nearest->room = nearest_room(nearest->k);
   size_t length = (size_t)nearest->room;
   nearest->entries = malloc(length * sizeof(uint64_t));
   nearest->scratch = malloc(length * sizeof(uint64_t));

@@ -21,6 +21,9 @@ typedef struct {
 int nearest_create(nearest_list* nearest, int64_t k, int64_t num_others);
 void nearest_release(nearest_list* nearest);
 
+// How many entries a list for k has room for.
+int64_t nearest_room(int64_t k);
+
 void nearest_clear(nearest_list* nearest);
 
 // Keeps only the k best.

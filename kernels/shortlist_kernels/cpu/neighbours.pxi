@@ -20,6 +20,7 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct given_rows:
         csr_matrix matrix
         const int64_t *owners
+        int is_whole
     ctypedef struct compared_rows:
         csr_matrix by_column
         const double *squares
@@ -65,7 +66,8 @@ cdef csr_matrix _matrix(matrix):
 
 cdef given_rows _given(given):
     cdef const int64_t[::1] owners = given.owners_G
-    return given_rows(_csr(given.indptr, given.indices, given.data, given.num_columns), &owners[0])
+    return given_rows(_csr(given.indptr, given.indices, given.data, given.num_columns), &owners[0],
+                      given.is_whole)
 
 
 cdef compared_rows _compared(compared):

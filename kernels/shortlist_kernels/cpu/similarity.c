@@ -11,13 +11,13 @@
 #include "accumulator.h"
 #include "nearest.h"
 #include "overlap.h"
+#include "plain.h"
 #include "threads.h"
 
 enum {
-  RUN_LENGTH = 64,         // sums that are compared before the one branch on the result
-  DENSE_SHARE = 4,         // a row that adds to a quarter of all rows or more is read whole
-  TASKS_PER_THREAD = 32,   // rows differ in length
-  LEAST_BLOCK_ROOM = 1024  // neighbours
+  RUN_LENGTH = 64,  // sums that are compared before the one branch on the result
+  DENSE_SHARE = 4,  // a row that adds to a quarter of all rows or more is read whole
+  TASKS_PER_THREAD = 32
 };
 
 typedef struct {
@@ -37,16 +37,6 @@ typedef struct {
   neighbour_block* blocks;
   _Atomic int has_failed;
 } similar_call;
-
-// similarity = sum / (norm * norms[other] + shrinkage)
-typedef struct {
-  double norm, shrinkage;
-  const double* norms;
-} divisor;
-
-static double divide_by(const divisor* by, int64_t other) {
-  return by->norm * by->norms[other] + by->shrinkage;
-}
 
 static divisor divisor_of(const similar_call* call, int64_t row) {
   const double* norms = call->compared->norms;
@@ -71,23 +61,6 @@ static void take_run(const divisor* by, const double* sums, int64_t first, int64
   if (!any) return;
   for (int64_t i = first; i < end; i++)
     if (reaches(by, sums, i, nearest->floor)) take_sum(by, sums, i, nearest);
-}
-
-// Four at a time, as no row stands twice in a column: the sums are read before any is written.
-static void add_column(double* restrict sums, double own, const int32_t* restrict rows,
-                       const float* restrict values, int64_t count) {
-  int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    double first = sums[rows[i]] + own * (double)values[i];
-    double second = sums[rows[i + 1]] + own * (double)values[i + 1];
-    double third = sums[rows[i + 2]] + own * (double)values[i + 2];
-    double fourth = sums[rows[i + 3]] + own * (double)values[i + 3];
-    sums[rows[i]] = first;
-    sums[rows[i + 1]] = second;
-    sums[rows[i + 2]] = third;
-    sums[rows[i + 3]] = fourth;
-  }
-  for (; i < count; i++) sums[rows[i]] += own * (double)values[i];
 }
 
 // How many products a row has with others.
@@ -148,19 +121,6 @@ static void find_by_overlap(const similar_call* call, int64_t row, workspace* wo
   overlaps_clear(overlaps);
 }
 
-// Whether the block has, or was given, room for `count` more.
-static int reserve(neighbour_block* block, int64_t count) {
-  if (block->count + count <= block->room) return 1;
-  int64_t room = 2 * (block->count + count) + LEAST_BLOCK_ROOM;
-  int32_t* indices = realloc(block->indices, (size_t)room * sizeof(int32_t));
-  if (indices) block->indices = indices;
-  float* data = realloc(block->data, (size_t)room * sizeof(float));
-  if (data) block->data = data;
-  if (!indices || !data) return 0;
-  block->room = room;
-  return 1;
-}
-
 static void find_rows(void* context, int64_t thread, int64_t task) {
   similar_call* call = context;
   workspace* work = &call->workspaces[thread];
@@ -177,7 +137,7 @@ static void find_rows(void* context, int64_t thread, int64_t task) {
     else
       find_sparse(call, row, work);
     nearest_cut(&work->nearest);
-    if (!reserve(block, work->nearest.count)) {
+    if (!blocks_reserve(block, work->nearest.count)) {
       call->has_failed = 1;
       return;
     }
@@ -206,6 +166,11 @@ static int needs_one_sum(const similarity_measure* measure) {
          (measure->kind == DOT_PRODUCT && measure->shrinkage == 0.0);
 }
 
+static void add_up(int64_t* indptr, int64_t num_rows) {
+  indptr[0] = 0;
+  for (int64_t row = 0; row < num_rows; row++) indptr[row + 1] += indptr[row];
+}
+
 int similar_rows(const given_rows* given, const compared_rows* compared, int64_t k,
                  const similarity_measure* measure, int64_t num_threads, int64_t* indptr,
                  neighbour_blocks* found) {
@@ -215,6 +180,13 @@ int similar_rows(const given_rows* given, const compared_rows* compared, int64_t
   if (num_tasks > num_rows) num_tasks = num_rows;
   found->blocks = calloc((size_t)num_tasks + 1, sizeof(neighbour_block));
   found->num_blocks = found->blocks ? num_tasks : 0;
+  if (found->blocks && given->is_whole && needs_one_sum(measure) &&
+      symmetric_fits(compared, k, num_threads)) {
+    int result =
+        symmetric_rows(&given->matrix, compared, k, measure, num_threads, indptr + 1, found);
+    add_up(indptr, result ? 0 : num_rows);
+    return result;
+  }
   workspace workspaces[MAX_THREADS] = {0};
   similar_call call = {.given = given,
                        .compared = compared,
@@ -230,26 +202,6 @@ int similar_rows(const given_rows* given, const compared_rows* compared, int64_t
     if (create(&workspaces[i], &call, k)) call.has_failed = 1;
   if (!call.has_failed) run_tasks(num_threads, num_tasks, find_rows, &call);
   for (int64_t i = 0; i < num_threads; i++) release(&workspaces[i]);
-  indptr[0] = 0;
-  for (int64_t row = 0; row < num_rows && !call.has_failed; row++) indptr[row + 1] += indptr[row];
+  add_up(indptr, call.has_failed ? 0 : num_rows);
   return call.has_failed ? OUT_OF_MEMORY : 0;
-}
-
-void join_blocks(const neighbour_blocks* found, int32_t* indices, float* data) {
-  int64_t place = 0;
-  for (int64_t i = 0; i < found->num_blocks; i++) {
-    const neighbour_block* block = &found->blocks[i];
-    if (block->count == 0) continue;
-    memcpy(indices + place, block->indices, (size_t)block->count * sizeof(int32_t));
-    memcpy(data + place, block->data, (size_t)block->count * sizeof(float));
-    place += block->count;
-  }
-}
-
-void release_blocks(neighbour_blocks* found) {
-  for (int64_t i = 0; i < found->num_blocks; i++) {
-    free(found->blocks[i].indices);
-    free(found->blocks[i].data);
-  }
-  free(found->blocks);
 }
