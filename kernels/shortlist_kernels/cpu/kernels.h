@@ -190,8 +190,8 @@ int topk(const simd_set* simd, const score_matrix* scores, int64_t k, int64_t nu
 void transpose(const csr_matrix* matrix, int64_t* indptr, int32_t* indices, float* data);
 void row_totals(const csr_matrix* matrix, double* sums, double* squares);
 
-// similarity.c, blocks.c: the neighbours lie in blocks, one behind the other, to be released by the caller,
-// whatever this returns; indptr has one entry per given row and one more.
+// similarity.c, blocks.c: the neighbours lie in blocks, one behind the other, to be released by the
+// caller, whatever this returns; indptr has one entry per given row and one more.
 typedef struct {
   int32_t* indices;
   float* data;
