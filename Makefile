@@ -9,7 +9,7 @@ PATHS := protos server training kernels tests
 CPU := kernels/shortlist_kernels/cpu
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 BUILD_INPUTS = pyproject.toml constraints.txt kernels/CMakeLists.txt \
-	$(shell find kernels/shortlist_kernels -name '*.c' -o -name '*.h' -o -name '*.pyx')
+	$(shell find kernels/shortlist_kernels -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxi')
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

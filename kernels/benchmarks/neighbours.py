@@ -1,6 +1,6 @@
 """Neighbours of items and users beside implicit and scipy; of one changed user; and ratings predicted from them.
 
-The data have the size and skew of MovieLens-1M: `interactions` says how they are made. implicit is timed with its own
+The data have the size of MovieLens-1M and long tails: `interactions` says how they are made. implicit is timed with its own
 normalisation of the matrix (CosineRecommender) and without (all_pairs_knn), and asked for one more, as it counts each
 item among its own. scipy multiplies the normalised matrix with itself and takes the best of each row. A place of an
 answer agrees where the row that it names is as similar, by ours, as the one that ours has there.
@@ -45,7 +45,7 @@ def interactions(num_users: int, num_items: int, num_entries: int) -> Csr:
     """Ratings of 1 to 5 in as many distinct cells, each drawn by activity of its user times popularity of its item.
 
     Both are log-normal. At full size the sums of squared numbers of ratings, which decide how much there is to compute,
-    are about 4.0e8 over users and 8.0e8 over items; MovieLens-1M has 3.9e8 and 8.2e8.
+    are about 4.0e8 over users and 8.0e8 over items.
     """
     random = np.random.default_rng(7)
     activity_U = np.exp(ACTIVITY * random.standard_normal(num_users))
