@@ -13,7 +13,7 @@ rerank/         mmr, dpp; calibrate, capped, exposure, freshness
 dispatch.py     which backend computes: isa_info
 reference/      the definition of every operation, in NumPy
 cpu/            the same in C, one file per instruction set under cpu/simd/
-cuda/           search, topk, fuse, mmr on a GPU; imported on demand
+cuda/           search, topk, fuse, mmr, dpp on a GPU; imported on demand
 arrays.py       the array types that pass between them; checks.py: what callers hand in
 """
 

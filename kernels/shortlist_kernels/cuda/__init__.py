@@ -6,7 +6,7 @@ the device. Importing this needs numba-cuda (extra `cuda`); calling anything nee
 index.py       DeviceIndex; search.py: its search
 selection.py   topk
 fusion.py      fuse
-diversity.py   mmr
+diversity.py   mmr, dpp
 interop.py     arrays in and out: CUDA array interface, onnxruntime's OrtValue, DLPack (dlpack.py)
 libraries.py   which library multiplies batches
 kernels/       what runs on the device
@@ -14,9 +14,9 @@ backend.py     the only file that imports numba.cuda: kernels and their launches
 """
 
 from shortlist_kernels.cuda.backend import why_unavailable
-from shortlist_kernels.cuda.diversity import mmr
+from shortlist_kernels.cuda.diversity import dpp, mmr
 from shortlist_kernels.cuda.fusion import fuse
 from shortlist_kernels.cuda.index import DeviceIndex
 from shortlist_kernels.cuda.selection import topk
 
-__all__ = ["DeviceIndex", "fuse", "mmr", "topk", "why_unavailable"]
+__all__ = ["DeviceIndex", "dpp", "fuse", "mmr", "topk", "why_unavailable"]

@@ -65,7 +65,7 @@ class CudaBackend(CpuBackend):
         scores_QN: Float64,
         k: int,
         diversity_Q: Float64,
-        num_threads: int | None = None,
+        num_threads: int | None,
     ) -> tuple[Int64, Float64]:
         """See `reference.mmr`."""
         return marginal(self._rows(vectors_QND), scores_QN, k, diversity_Q)
@@ -76,10 +76,10 @@ class CudaBackend(CpuBackend):
         scores_QN: Float64,
         weights_QN: Float64,
         k: int,
-        num_threads: int | None = None,
+        num_threads: int | None,
     ) -> tuple[Int64, Float64]:
         """See `reference.dpp`."""
-        return determinantal(self._rows(vectors_QND), vectors_QND.shape[2], scores_QN, weights_QN, k)
+        return determinantal(self._rows(vectors_QND), scores_QN, weights_QN, k)
 
     def _items(self, store: ItemStore) -> DeviceItems:
         version, placed = self._placed.get(store, (-1, None))

@@ -10,7 +10,7 @@ from shortlist_kernels.cuda import backend, interop
 from shortlist_kernels.cuda.backend import LANES, DeviceArray, num_blocks
 from shortlist_kernels.cuda.kernels.diversity import raise_determinant, take_marginal
 from shortlist_kernels.cuda.kernels.scoring import NUM_FACTS, describe_items
-from shortlist_kernels.rerank.diversity import _diversities
+from shortlist_kernels.rerank.diversity import diagonal, diversities, refuse_bad_scores
 
 COSINE = METRICS.index("cosine")
 
@@ -35,6 +35,14 @@ def mmr(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Any, Any]:
     return _shaped(order_QK, lost_Q, given.is_single, interop.is_on_device(vectors))
 
 
+def dpp(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Any, Any]:
+    """`rerank.dpp` on the device; arguments, results and errors are as for `mmr`."""
+    given = _checked(vectors, scores, k, diversity)
+    weights_QN = diagonal(given.scores_QN, given.diversity_Q)
+    order_QK, lost_Q = determinantal(given.vectors, given.scores_QN, weights_QN, given.k)
+    return _shaped(order_QK, lost_Q, given.is_single, interop.is_on_device(vectors))
+
+
 def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
     """See `reference.mmr`."""
     num_queries, num_items = scores_QN.shape
@@ -56,9 +64,7 @@ def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Floa
     return order_QK, relevance_lost(scores_QN, order_QK)
 
 
-def determinantal(
-    vectors: DeviceArray, dim: int, scores_QN: Float64, weights_QN: Float64, k: int
-) -> tuple[Int64, Float64]:
+def determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64, k: int) -> tuple[Int64, Float64]:
     """See `reference.dpp`."""
     num_queries, num_items = scores_QN.shape
     num_taken_Q = _num_taken(scores_QN, k)
@@ -73,7 +79,7 @@ def determinantal(
         num_items,
         backend.upload((scores_QN != -np.inf).astype(np.int8)),
         backend.upload(np.ones((num_queries, num_items))),
-        backend.empty((num_queries, most, dim), np.float64),
+        backend.empty((num_queries, most, vectors.shape[1]), np.float64),
         backend.empty((num_queries, most), np.float64),
         order,
     )
@@ -115,14 +121,14 @@ def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Candidates:
     array = checks.as_array("scores", interop.on_host(scores))
     if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):
         raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
-    checks.fits_float32("scores", np.where(array == -np.inf, 0, array))
+    refuse_bad_scores(array)
     on_device, shape = interop.float32s("vectors", vectors, (*array.shape, "D"))
     scores_QN = np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
     return _Candidates(
         on_device.reshape((-1, max(shape[-1], 1))),
         scores_QN,
         checks.whole_number("k", k, minimum=0),
-        _diversities(interop.on_host(diversity), len(scores_QN)),
+        diversities(interop.on_host(diversity), len(scores_QN)),
         array.ndim == 1,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from shortlist_kernels.cuda.backend import LANES, THREADS, cuda, device_function, kernel
 from shortlist_kernels.cuda.kernels.primitives import rounded_product
-from shortlist_kernels.cuda.kernels.scoring import GROUPS, NORM, finished_score, lane_of_score
+from shortlist_kernels.cuda.kernels.scoring import GROUPS, NORM, SCALE, finished_score, lane_of_score
 
 LEAST_RESIDUAL = 1e-10  # as in reference/diversity.py
 CANCELLING_RESIDUAL = 0.5
@@ -111,21 +111,21 @@ def raise_determinant(forms):
                         own, own_gain = np.int64(i), gain
             chosen = best_of_block(own_gain, own)
             is_gaining = chosen >= 0
-            norm = 0.0
+            inverse = 0.0
             if is_gaining:
-                norm = facts[NORM, first_row + chosen]
+                inverse = facts[SCALE, first_row + chosen]
                 if thread == 0:
                     order[query, place] = chosen
                     is_open[query, chosen] = 0
-            if norm != 0.0:
+            if inverse != 0.0:
                 row = first_row + chosen
                 for d in range(thread, basis.shape[2], THREADS):
-                    basis[query, size, d] = np.float64(vectors[row, d]) / norm
+                    basis[query, size, d] = rounded_product(np.float64(vectors[row, d]), inverse)
                 for start in range(0, size, GROUPS):
                     other = start + group
                     total = reduce_lanes(lane_of_product(vectors, row, basis, query, other, other < size))
                     if other < size and lane == 0:
-                        parts[query, other] = total / norm
+                        parts[query, other] = rounded_product(total, inverse)
                 cuda.syncthreads()
                 subtract_parts(basis, query, size, parts)
                 cuda.syncthreads()
@@ -138,16 +138,16 @@ def raise_determinant(forms):
                     cuda.syncthreads()
                     subtract_parts(basis, query, size, parts)
                     cuda.syncthreads()
-                length = math.sqrt(reduce_lanes(lane_of_basis(basis, query, size, size, True)))
+                shrinking = 1.0 / math.sqrt(reduce_lanes(lane_of_basis(basis, query, size, size, True)))
                 cuda.syncthreads()
                 for d in range(thread, basis.shape[2], THREADS):
-                    basis[query, size, d] = basis[query, size, d] / length
+                    basis[query, size, d] = rounded_product(basis[query, size, d], shrinking)
                 cuda.syncthreads()
                 for start in range(0, num_items, GROUPS):
                     i = start + group
                     total = reduce_lanes(lane_of_product(vectors, first_row + i, basis, query, size, i < num_items))
-                    if i < num_items and lane == 0 and facts[NORM, first_row + i] != 0.0:
-                        part = total / facts[NORM, first_row + i]
+                    if i < num_items and lane == 0:
+                        part = rounded_product(total, facts[SCALE, first_row + i])
                         residuals[query, i] = residuals[query, i] - rounded_product(part, part)
                 size += 1
             cuda.syncthreads()

@@ -27,21 +27,36 @@ def test_mmr_takes_what_the_reference_takes(kind: str, diversity: float) -> None
     assert_same(mmr(vectors, scores, 6, diversity), expected, kind)
 
 
+@pytest.mark.parametrize("kind", ["normal", "duplicates", "one-hot rows", "mostly zero rows", "constant offset"])
+@pytest.mark.parametrize("diversity", [0.0, 0.35, 1.0])
+def test_dpp_takes_what_the_reference_takes(kind: str, diversity: float) -> None:
+    from shortlist_kernels.cuda import dpp
+
+    vectors, scores = candidates(kind)
+    with dispatch.using("reference"):
+        expected = rerank.dpp(vectors, scores, 7, diversity)
+    assert_same(dpp(vectors, scores, 7, diversity), expected, kind)
+
+
 def test_the_dispatch_reranks_on_the_device() -> None:
     vectors, scores = candidates("normal")
-    expected = rerank.mmr(vectors, scores, 25, [0.2, 0.9])
+    expected = rerank.mmr(vectors, scores, 9, [0.2, 0.9]), rerank.dpp(vectors, scores, 25, [0.2, 0.9])
     with dispatch.using("cuda"):
-        assert_same(rerank.mmr(vectors, scores, 25, [0.2, 0.9]), expected)
+        found = rerank.mmr(vectors, scores, 9, [0.2, 0.9]), rerank.dpp(vectors, scores, 25, [0.2, 0.9])
+    for got, want in zip(found, expected, strict=True):
+        assert_same(got, want)
 
 
-def test_one_list_and_lists_of_nothing() -> None:
-    from shortlist_kernels.cuda import mmr
+@pytest.mark.parametrize("name", ["mmr", "dpp"])
+def test_one_list_and_lists_of_nothing(name: str) -> None:
+    from shortlist_kernels import cuda
 
+    on_device, on_host = getattr(cuda, name), getattr(rerank, name)
     vectors, scores = candidates("normal")
-    assert_same(mmr(vectors[0], scores[0], 3, 0.5), rerank.mmr(vectors[0], scores[0], 3, 0.5))
-    assert_same(mmr(vectors[:0], scores[:0], 3, 0.5), rerank.mmr(vectors[:0], scores[:0], 3, 0.5))
-    assert_same(mmr(vectors[:, :0], scores[:, :0], 3, 0.5), rerank.mmr(vectors[:, :0], scores[:, :0], 3, 0.5))
-    assert_same(mmr(vectors, scores, 0, 0.5), rerank.mmr(vectors, scores, 0, 0.5))
+    assert_same(on_device(vectors[0], scores[0], 3, 0.5), on_host(vectors[0], scores[0], 3, 0.5))
+    assert_same(on_device(vectors[:0], scores[:0], 3, 0.5), on_host(vectors[:0], scores[:0], 3, 0.5))
+    assert_same(on_device(vectors[:, :0], scores[:, :0], 3, 0.5), on_host(vectors[:, :0], scores[:, :0], 3, 0.5))
+    assert_same(on_device(vectors, scores, 0, 0.5), on_host(vectors, scores, 0, 0.5))
 
 
 @pytest.mark.parametrize(
