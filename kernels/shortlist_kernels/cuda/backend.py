@@ -147,7 +147,7 @@ def why_unavailable() -> str | None:
             return "the driver lists no device"
         cuda.current_context()
     except CudaSupportError as error:
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()).rstrip(" :")
     return None
 
 
@@ -167,6 +167,11 @@ def empty(shape: int | tuple[int, ...], dtype: type) -> DeviceArray:
     """An array on the device, not filled; at least one element long along each axis, so that it can be passed on."""
     lengths = (shape,) if isinstance(shape, int) else shape
     return cuda.device_array(tuple(max(length, 1) for length in lengths), dtype)
+
+
+def nothing(shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+    """An array on the device with an axis of no length, for callers; kernels get them by `empty`."""
+    return cuda.device_array(shape, dtype)
 
 
 def upload(array: AnyArray) -> DeviceArray:

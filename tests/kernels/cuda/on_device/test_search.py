@@ -76,8 +76,29 @@ def test_more_items_may_pass_than_there_is_room_for(kind: str) -> None:
     assert_same(device_index(ids_N, vectors_ND, "inner_product").search(queries_QD, 2), expected, kind)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "pearson"])
+def test_the_last_bits_of_a_score_decide_as_in_the_reference(metric: str) -> None:
+    """Multiples of one row score the same but for rounding."""
+    random = np.random.default_rng(11)
+    vectors_ND = np.outer(random.integers(1, 10_000, 60), random.integers(-9, 10, 9)).astype(np.float32)
+    queries_QD = vectors_of(EASY, random, 2, 9)
+    ids_N = random.permutation(60)
+    expected = true_best(true_scores(metric, queries_QD, vectors_ND), ids_N, 12)
+    assert_same(device_index(ids_N, vectors_ND, metric).search(queries_QD, 12), expected)
+
+
+def test_a_product_that_overflows_on_the_way_rules_nothing_out() -> None:
+    vectors_ND = np.tile(np.array([[-2e19, 0]], np.float32), (60, 1))
+    vectors_ND[1] = -4e19, 3e19  # -4e38 + 3e38, and not in the sample
+    scores_QK, ids_QK = device_index(np.arange(60), vectors_ND, "inner_product").search(
+        np.full((1, 2), 1e19, np.float32), 1
+    )
+    assert (ids_QK.tolist(), scores_QK[0, 0]) == ([[1]], pytest.approx(-1e38, rel=1e-5))
+
+
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_library_may_multiply(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [EASY, HARD])
+def test_a_library_may_multiply(metric: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that rounds as coarsely as it may."""
     from shortlist_kernels.cuda import libraries
 
@@ -89,9 +110,9 @@ def test_a_library_may_multiply(metric: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("shortlist_kernels.cuda.search.LIBRARY_QUERIES", 1)
     monkeypatch.setattr("shortlist_kernels.cuda.search.TILE_FLOATS", 60)
     random = np.random.default_rng(7)
-    ids_N, vectors_ND = ids_of("shuffled", random, 90), vectors_of(EASY, random, 90, 6)
-    queries_QD = queries_for(EASY, random, vectors_ND, 3)
-    mask = random.random((3, 90)) < 0.7
+    ids_N, vectors_ND = ids_of("shuffled", random, 80), vectors_of(kind, random, 80, 6)
+    queries_QD = vectors_of(kind, random, 2, 6)
+    mask = random.random((2, 80)) < 0.7
     expected = true_best(true_scores(metric, queries_QD, vectors_ND), ids_N, 3, mask)
     assert_same(device_index(ids_N, vectors_ND, metric).search(queries_QD, 3, mask=mask), expected)
 
