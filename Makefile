@@ -1,6 +1,6 @@
 # The same commands everywhere: here, in CI and in the README. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install check format test demo bench judge protos sanitize emulate neon clean
+.PHONY: help install check format test demo bench judge protos sanitize emulate neon cuda clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -68,12 +68,16 @@ neon:  ## neon.c on an emulated aarch64 (apt-get install gcc-aarch64-linux-gnu l
 		$(CPU)/simd/topk_baseline.c -lm -o build/compare_neon
 	qemu-aarch64 -cpu max build/compare_neon
 
+cuda: .venv/tests  ## compile the CUDA kernels and print their registers and spills; needs no GPU
+	cd kernels && ../$(BIN)/python -m benchmarks.cuda_report
+
 protos: .venv/tests  ## regenerate the committed code of the contract
 	$(BIN)/python protos/generate.py
 
 bench: .venv/bench  ## kernels beside their peers (tables, build/bench), and the server on the demo's package
 	cd kernels && ../$(BIN)/python -m benchmarks.search
 	cd kernels && ../$(BIN)/python -m benchmarks.ranking
+	cd kernels && ../$(BIN)/python -m benchmarks.cuda_search
 	test -d build/demo/package || $(BIN)/shortlist demo --dir build/demo
 	$(BIN)/python server/benchmarks/recommend.py --package build/demo/package
 	$(BIN)/python server/benchmarks/search_service.py

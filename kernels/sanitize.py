@@ -24,6 +24,7 @@ DEFAULT_TESTS = [
     "-q",
     "tests/kernels",
     *(f"--ignore=tests/kernels/test_{name}.py" for name in ("benchmarks", "ranking_benchmark")),
+    "--ignore=tests/kernels/cuda",  # no C of ours
 ]
 
 # An editable install redirects imports to its own build: it has to step aside, in the processes that tests start too.

@@ -13,10 +13,13 @@ rerank/         mmr, dpp; calibrate, capped, exposure, freshness
 dispatch.py     which backend computes: isa_info
 reference/      the definition of every operation, in NumPy
 cpu/            the same in C, one file per instruction set under cpu/simd/
+cuda/           search, topk, fuse, mmr, dpp on a GPU; imported on demand
 arrays.py       the array types that pass between them; checks.py: what callers hand in
 """
 
-from shortlist_kernels import rerank
+import os
+
+from shortlist_kernels import dispatch, rerank
 from shortlist_kernels.arrays import Csr
 from shortlist_kernels.cpu._cpu import available_cores
 from shortlist_kernels.dispatch import isa_info
@@ -45,3 +48,6 @@ __all__ = [
     "search_neighbours",
     "topk",
 ]
+
+# Last, as the kernels for a device use the modules above.
+dispatch.use_device(os.environ.get("SHORTLIST_DEVICE") or "cpu")

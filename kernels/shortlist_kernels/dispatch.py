@@ -1,8 +1,10 @@
 """The one place that chooses who computes: the compiled module at its best instruction set, or the NumPy reference.
 
-`SHORTLIST_ISA` in the environment forces a lower one ("reference" included). The choice is made at import.
+`SHORTLIST_ISA` in the environment forces a lower one ("reference" included). `SHORTLIST_DEVICE=cuda` asks for a GPU,
+which then computes what has kernels for it. The choice is made at import.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,13 +31,16 @@ from shortlist_kernels.arrays import (
 from shortlist_kernels.cpu.backend import CpuBackend, available_isas
 from shortlist_kernels.store import ItemStore
 
+CUDA = "cuda"
+DEVICES = ("cpu", CUDA)
+
 
 class Backend(Protocol):
     """What a backend computes; the functions of `reference` define each operation."""
 
     @property
     def name(self) -> str:
-        """Who computes: "cpu" or "reference"."""
+        """Who computes: "cpu", "cuda" or "reference"."""
 
     @property
     def isa(self) -> str:
@@ -152,6 +157,18 @@ def available_backends() -> dict[str, Backend]:
     return {**{isa: CpuBackend(isa) for isa in available_isas()}, "reference": reference}
 
 
+def use_device(device: str) -> None:
+    """Computes on a device from here on: "cpu", which is so from the start, or "cuda".
+
+    For that, ImportError says which extra to install, or RuntimeError why no GPU can be used.
+    """
+    global _active
+    if device not in DEVICES:
+        raise ValueError(f"SHORTLIST_DEVICE must be one of {', '.join(DEVICES)}, got {device!r}")
+    if device == CUDA:
+        _active = _cuda_backend()
+
+
 def active() -> Backend:
     """The backend that computes now."""
     return _active
@@ -159,7 +176,7 @@ def active() -> Backend:
 
 @contextmanager
 def using(isa: str) -> Iterator[Backend]:
-    """Runs a block on another backend, for the whole process: for tests and benchmarks."""
+    """Runs a block on another backend, or on "cuda", for the whole process: for tests and benchmarks."""
     global _active
     before, _active = _active, _named(isa)
     try:
@@ -178,11 +195,20 @@ def isa_info() -> dict[str, Any]:
     }
 
 
+@functools.cache
+def _cuda_backend() -> Backend:
+    from shortlist_kernels.cuda.dispatched import CudaBackend  # imports numba
+
+    return CudaBackend(available_isas()[0])
+
+
 def _named(isa: str) -> Backend:
+    if isa == CUDA:
+        return _cuda_backend()
     backends = available_backends()
     if isa not in backends:
         raise ValueError(f"SHORTLIST_ISA must be one of {', '.join(backends)} on this machine, got {isa!r}")
     return backends[isa]
 
 
-_active = _named(os.environ.get("SHORTLIST_ISA") or next(iter(available_backends())))
+_active: Backend = _named(os.environ.get("SHORTLIST_ISA") or next(iter(available_backends())))

@@ -54,14 +54,14 @@ def fuse(
     k = checks.whole_number("k", k, minimum=0)
     if num_threads is not None:
         num_threads = checks.whole_number("num_threads", num_threads, minimum=1)
-    shape, lists = _checked(lists_of_ids, lists_of_scores, weights)
+    shape, lists = checked(lists_of_ids, lists_of_scores, weights)
     scores_QK, ids_QK, fault = dispatch.active().fuse(lists, k, method, norm, num_threads)
     if fault is not None:
-        _refuse(lists, fault, is_single=not shape)
+        refuse(lists, fault, is_single=not shape)
     return scores_QK.reshape(*shape, k), ids_QK.reshape(*shape, k)
 
 
-def _checked(
+def checked(
     lists_of_ids: Sequence[Any], lists_of_scores: Sequence[Any], weights: Sequence[float] | None
 ) -> tuple[tuple[int, ...], RankedLists]:
     """The leading shape, () or (Q,), and the lists; what they hold is checked by backends as they read it."""
@@ -118,7 +118,7 @@ def _weights(weights: Sequence[float] | None, num_lists: int) -> Float64:
     )
 
 
-def _refuse(lists: RankedLists, fault: EntryPlace, is_single: bool) -> NoReturn:
+def refuse(lists: RankedLists, fault: EntryPlace, is_single: bool) -> NoReturn:
     """Raises the ValueError that says what is wrong with an entry."""
     query, number, place = fault
     item, score = lists.ids[number][query, place], lists.scores[number][query, place]

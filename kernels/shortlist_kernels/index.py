@@ -46,7 +46,7 @@ class VectorIndex:
 
     def add(self, ids: Any, vectors: Any) -> None:
         """Adds items; ids int64 (n,) from 0 up and new to the index, vectors float32 (n, dim)."""
-        ids_n = _distinct_ids(ids)
+        ids_n = distinct_ids(ids)
         vectors_nD = checks.float32s("vectors", vectors, (ids_n.size, self.dim))
         with self._lock.writing():
             known = self._store.find(ids_n) >= 0
@@ -56,14 +56,14 @@ class VectorIndex:
 
     def update(self, ids: Any, vectors: Any) -> None:
         """Replaces the vectors of items of the index; they keep their positions."""
-        ids_n = _distinct_ids(ids)
+        ids_n = distinct_ids(ids)
         vectors_nD = checks.float32s("vectors", vectors, (ids_n.size, self.dim))
         with self._lock.writing():
             self._store.replace(self._known_positions("ids", ids_n), vectors_nD)
 
     def remove(self, ids: Any) -> None:
         """Removes items of the index; the last ones move to their positions."""
-        ids_n = _distinct_ids(ids)
+        ids_n = distinct_ids(ids)
         with self._lock.writing():
             self._store.remove(self._known_positions("ids", ids_n))
 
@@ -72,6 +72,11 @@ class VectorIndex:
         ids_n = checks.integers("ids", ids, ndim=1)
         with self._lock.reading():
             return self._store.vectors_at(self._known_positions("ids", ids_n))
+
+    def snapshot(self) -> tuple[Int64, Float32]:
+        """Copies of the ids, int64 (N,), and vectors, float32 (N, dim), of one moment, in the order of `ids`."""
+        with self._lock.reading():
+            return self._store.ids_N(), self._store.vectors_ND()
 
     def search(
         self,
@@ -184,7 +189,8 @@ class VectorIndex:
         return positions
 
 
-def _distinct_ids(ids: Any) -> Int64:
+def distinct_ids(ids: Any) -> Int64:
+    """`ids` as int64 (n,), from 0 up and each once."""
     ids_n = checks.integers("ids", ids, ndim=1)
     if (ids_n < 0).any():
         raise ValueError(f"ids must be >= 0, got {ids_n[ids_n < 0][0]}")

@@ -75,6 +75,7 @@ class ItemStore:
         self.metric = metric
         self.dim = dim
         self.count = count
+        self.version = 0  # of what it holds: every change makes it larger
         self.chunk_shift = chunk_shift(dim)
         self.chunks = list(chunks)
         self.table: UInt64 = np.empty((0, len(fields(Chunk))), np.uint64)
@@ -124,14 +125,17 @@ class ItemStore:
             raise ValueError(f"ids must leave the index with at most {MAX_ITEMS} items, got {needed}")
         self._reserve(needed)
         self._reserve_slots(needed)
+        self.version += 1
         _cpu.append_items(self, ids_n, vectors_nD)
 
     def replace(self, positions_n: Int64, vectors_nD: Float32) -> None:
         """Gives some items other vectors."""
+        self.version += 1
         _cpu.replace_vectors(self, positions_n, vectors_nD)
 
     def remove(self, positions_n: Int64) -> None:
         """Removes items; the last ones take their places."""
+        self.version += 1
         _cpu.remove_items(self, np.sort(positions_n)[::-1].copy())
         full = 1 << self.chunk_shift
         while len(self.chunks) > 1 and self.count + full <= self.capacity - self.chunks[-1].capacity:

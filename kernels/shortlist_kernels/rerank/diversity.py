@@ -49,12 +49,12 @@ def dpp(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int | No
     Scores are used as given: the wider they spread, the more they count. Arguments and results are as for `mmr`.
     """
     given = _checked(vectors, scores, k, diversity, num_threads)
-    weights_QN = _weights(given.scores_QN, given.diversity_Q)
+    weights_QN = diagonal(given.scores_QN, given.diversity_Q)
     answer = dispatch.active().dpp(given.vectors_QND, given.scores_QN, weights_QN, given.k, given.num_threads)
     return _shaped(answer, given.is_single)
 
 
-def _weights(scores_QN: Float64, diversity_Q: Float64) -> Float64:
+def diagonal(scores_QN: Float64, diversity_Q: Float64) -> Float64:
     """The diagonal of the kernel: exp(theta / (1 - theta) * score) in the paper's terms, divided by the largest.
 
     Here rather than in the backends, because the last bits of exp differ from one library to the next.
@@ -71,25 +71,27 @@ def _checked(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int
     array = checks.as_array("scores", scores)
     if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):
         raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
-    _refuse_bad_scores(array)
+    refuse_bad_scores(array)
     vectors_array = checks.float32s("vectors", vectors, (*array.shape, "D"))
     is_single = array.ndim == 1
     scores_QN = np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
     vectors_QND = vectors_array[np.newaxis] if is_single else vectors_array
     k = checks.whole_number("k", k, minimum=0)
-    diversity_Q = _diversities(diversity, len(scores_QN))
+    diversity_Q = diversities(diversity, len(scores_QN))
     if num_threads is not None:
         num_threads = checks.whole_number("num_threads", num_threads, minimum=1)
     return _Candidates(vectors_QND, scores_QN, k, diversity_Q, num_threads, is_single)
 
 
-def _refuse_bad_scores(array: AnyArray) -> None:
+def refuse_bad_scores(array: AnyArray) -> None:
+    """Raises ValueError naming a score that is NaN, infinite but not -inf, or beyond float32."""
     # One pass tells that all is well; NaN compares as false.
     if not np.abs(array).max(initial=0.0) <= checks.FLOAT32_LIMIT:
         checks.fits_float32("scores", np.where(array == -np.inf, 0, array))
 
 
-def _diversities(diversity: Any, num_queries: int) -> Float64:
+def diversities(diversity: Any, num_queries: int) -> Float64:
+    """`diversity`, one number or one per query, as float64 (Q,) within 0 to 1."""
     array = checks.as_array("diversity", diversity)
     if array.dtype.kind not in "iuf" or array.shape not in ((), (num_queries,)):
         raise ValueError(f"diversity must be one number or one per query ({num_queries}), got {diversity!r}")

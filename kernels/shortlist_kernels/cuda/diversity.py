@@ -1,0 +1,144 @@
+"""Re-ranking for diversity on the device: `mmr`, `dpp`."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from shortlist_kernels import checks
+from shortlist_kernels.arrays import METRICS, Float64, Int64
+from shortlist_kernels.cuda import backend, interop
+from shortlist_kernels.cuda.backend import LANES, DeviceArray, num_blocks
+from shortlist_kernels.cuda.kernels.diversity import raise_determinant, take_marginal
+from shortlist_kernels.cuda.kernels.scoring import NUM_FACTS, describe_items
+from shortlist_kernels.rerank.diversity import diagonal, diversities, refuse_bad_scores
+
+COSINE = METRICS.index("cosine")
+
+
+class _Candidates(NamedTuple):
+    """The checked arguments of a call."""
+
+    vectors: DeviceArray  # float32 (Q * N, D)
+    scores_QN: Float64
+    k: int
+    diversity_Q: Float64
+    is_single: bool
+
+
+def mmr(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Any, Any]:
+    """`rerank.mmr` on the device, with the same results, which lie where the vectors do.
+
+    Scores and diversity are read on the host. Raises ValueError for what that refuses, RuntimeError without a GPU.
+    """
+    given = _checked(vectors, scores, k, diversity)
+    order_QK, lost_Q = marginal(given.vectors, given.scores_QN, given.k, given.diversity_Q)
+    return _shaped(order_QK, lost_Q, given.is_single, interop.is_on_device(vectors))
+
+
+def dpp(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Any, Any]:
+    """`rerank.dpp` on the device; arguments, results and errors are as for `mmr`."""
+    given = _checked(vectors, scores, k, diversity)
+    weights_QN = diagonal(given.scores_QN, given.diversity_Q)
+    order_QK, lost_Q = determinantal(given.vectors, given.scores_QN, weights_QN, given.k)
+    return _shaped(order_QK, lost_Q, given.is_single, interop.is_on_device(vectors))
+
+
+def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
+    """See `reference.mmr`."""
+    num_queries, num_items = scores_QN.shape
+    num_taken_Q = _num_taken(scores_QN, k)
+    order = backend.upload(np.full((num_queries, k), -1))
+    take_marginal.launch(
+        (min(k, 1), num_queries if num_items else 0),
+        vectors,
+        _facts(vectors, scores_QN.size),
+        backend.upload(np.where(scores_QN == -np.inf, 0.0, scores_QN)),
+        backend.upload(diversity_Q),
+        backend.upload(num_taken_Q),
+        num_items,
+        backend.upload((scores_QN != -np.inf).astype(np.int8)),
+        backend.zeros((num_queries, num_items), np.float64),
+        order,
+    )
+    order_QK = backend.download(order)[:num_queries, :k]
+    return order_QK, relevance_lost(scores_QN, order_QK)
+
+
+def determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64, k: int) -> tuple[Int64, Float64]:
+    """See `reference.dpp`."""
+    num_queries, num_items = scores_QN.shape
+    num_taken_Q = _num_taken(scores_QN, k)
+    most = int(num_taken_Q.max(initial=0))
+    order = backend.upload(np.full((num_queries, k), -1))
+    raise_determinant.launch(
+        (min(most, 1), num_queries),
+        vectors,
+        _facts(vectors, scores_QN.size),
+        backend.upload(weights_QN),
+        backend.upload(num_taken_Q),
+        num_items,
+        backend.upload((scores_QN != -np.inf).astype(np.int8)),
+        backend.upload(np.ones((num_queries, num_items))),
+        backend.empty((num_queries, most, vectors.shape[1]), np.float64),
+        backend.empty((num_queries, most), np.float64),
+        order,
+    )
+    order_QK = backend.download(order)[:num_queries, :k]
+    for taken_K, scores_N, num_taken in zip(order_QK, scores_QN, num_taken_Q, strict=True):
+        gaining = taken_K[taken_K >= 0]
+        left = np.setdiff1d(np.flatnonzero(scores_N != -np.inf), gaining)
+        best_left = left[np.argsort(-scores_N[left], kind="stable")]
+        taken_K[gaining.size : num_taken] = best_left[: num_taken - gaining.size]
+    return order_QK, relevance_lost(scores_QN, order_QK)
+
+
+def relevance_lost(scores_QN: Float64, order_QK: Int64) -> Float64:
+    """The sum of as many best scores minus the sum of those taken, each one after the other, best and first first."""
+    lost_Q = np.zeros(len(scores_QN))
+    for query, (scores_N, order_K) in enumerate(zip(scores_QN, order_QK, strict=True)):
+        taken = scores_N[order_K[order_K >= 0]]
+        best = np.sort(scores_N)[::-1][: taken.size]
+        lost_Q[query] = _sum_in_order(best) - _sum_in_order(taken)
+    return lost_Q
+
+
+def _sum_in_order(values: Float64) -> float:
+    return float(np.cumsum(np.concatenate([np.zeros(1), values]))[-1])
+
+
+def _num_taken(scores_QN: Float64, k: int) -> Any:
+    return np.minimum(np.count_nonzero(scores_QN != -np.inf, axis=1), k).astype(np.int32)
+
+
+def _facts(vectors: DeviceArray, num_rows: int) -> DeviceArray:
+    facts = backend.empty((NUM_FACTS, num_rows), np.float64)
+    describe_items.launch((num_blocks(num_rows * LANES), 1), COSINE, vectors, 0, num_rows, facts)
+    return facts
+
+
+def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Candidates:
+    backend.require_gpu()
+    array = checks.as_array("scores", interop.on_host(scores))
+    if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):
+        raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
+    refuse_bad_scores(array)
+    on_device, shape = interop.float32s("vectors", vectors, (*array.shape, "D"))
+    scores_QN = np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
+    return _Candidates(
+        on_device.reshape((-1, max(shape[-1], 1))),
+        scores_QN,
+        checks.whole_number("k", k, minimum=0),
+        diversities(interop.on_host(diversity), len(scores_QN)),
+        array.ndim == 1,
+    )
+
+
+def _shaped(order_QK: Int64, lost_Q: Float64, is_single: bool, is_on_device: bool) -> tuple[Any, Any]:
+    answer = (order_QK[0], np.asarray(lost_Q[0])) if is_single else (order_QK, lost_Q)
+    if not is_on_device:
+        return answer
+    shapes = [part.shape for part in answer]
+    return tuple(
+        interop.given_back(backend.upload(part.reshape(-1)), shape, to_host=False)
+        for part, shape in zip(answer, shapes, strict=True)
+    )
