@@ -1,9 +1,9 @@
 """Neighbours of items and users beside implicit and scipy; of one changed user; and ratings predicted from them.
 
-The data have the size of MovieLens-1M and long tails: `interactions` says how they are made. implicit is timed with its own
-normalisation of the matrix (CosineRecommender) and without (all_pairs_knn), and asked for one more, as it counts each
-item among its own. scipy multiplies the normalised matrix with itself and takes the best of each row. A place of an
-answer agrees where the row that it names is as similar, by ours, as the one that ours has there.
+The data have the size of MovieLens-1M and long tails: `interactions` says how they are made. implicit is timed with its
+own normalisation of the matrix (CosineRecommender) and without (all_pairs_knn), and asked for one more, as it counts
+each item among its own. scipy multiplies the normalised matrix with itself and takes the best of each row. A place of
+an answer agrees where the row that it names is as similar, by ours, as the one that ours has there.
 """
 
 import importlib.util
