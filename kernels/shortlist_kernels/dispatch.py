@@ -158,15 +158,14 @@ def available_backends() -> dict[str, Backend]:
 
 
 def use_device(device: str) -> None:
-    """Computes on a device from here on: "cpu", which is so from the start, or "cuda".
+    """Computes on "cpu" or "cuda" from here on; `shortlist_kernels` calls it at import, as `SHORTLIST_DEVICE` says.
 
-    For that, ImportError says which extra to install, or RuntimeError why no GPU can be used.
+    For "cuda", ImportError says which extra to install, or RuntimeError why no GPU can be used.
     """
     global _active
     if device not in DEVICES:
         raise ValueError(f"SHORTLIST_DEVICE must be one of {', '.join(DEVICES)}, got {device!r}")
-    if device == CUDA:
-        _active = _cuda_backend()
+    _active = _cuda_backend() if device == CUDA else _on_cpu()
 
 
 def active() -> Backend:
@@ -211,4 +210,8 @@ def _named(isa: str) -> Backend:
     return backends[isa]
 
 
-_active: Backend = _named(os.environ.get("SHORTLIST_ISA") or next(iter(available_backends())))
+def _on_cpu() -> Backend:
+    return _named(os.environ.get("SHORTLIST_ISA") or next(iter(available_backends())))
+
+
+_active = _on_cpu()
