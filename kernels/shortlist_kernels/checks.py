@@ -31,7 +31,7 @@ def finite_number(name: str, value: SupportsFloat, minimum: float, maximum: floa
     """`value` as a float within [minimum, maximum]."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ValueError(f"{name} must be a number, got {value!r}") from None
     if not math.isfinite(number) or not minimum <= number <= maximum:
         bounds = f">= {minimum:g}" if math.isinf(maximum) else f"within {minimum:g} to {maximum:g}"
@@ -41,7 +41,7 @@ def finite_number(name: str, value: SupportsFloat, minimum: float, maximum: floa
 
 def one_of(name: str, value: str, supported: tuple[str, ...]) -> str:
     """`value`, if it is one of `supported`."""
-    if value not in supported:
+    if not isinstance(value, str) or value not in supported:
         raise ValueError(f"{name} must be one of {', '.join(supported)}, got {value!r}")
     return value
 
@@ -63,11 +63,18 @@ def integers(name: str, value: Any, ndim: int) -> Int64:
         raise ValueError(f"{name} must be int64, got {array.dtype}")
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-    return _in_c_order(array, np.int64)
+    return in_c_order(array, np.int64)
 
 
 def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
     """`value` as contiguous, finite float32 of `shape`; a letter in `shape` stands for any length."""
+    array = float32_form(name, value, shape)
+    finite(name, array)
+    return in_c_order(array, np.float32)
+
+
+def float32_form(name: str, value: Any, shape: tuple[int | str, ...]) -> AnyArray:
+    """The type and shape of `float32s`, whatever the values."""
     array = as_array(name, value)
     fits = array.ndim == len(shape) and all(
         isinstance(want, str) or want == have for want, have in zip(shape, array.shape, strict=True)
@@ -75,8 +82,7 @@ def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> Float32:
     if array.dtype != np.float32 or not fits:
         wanted = ", ".join(str(length) for length in shape) + ("," if len(shape) == 1 else "")
         raise ValueError(f"{name} must be float32 of shape ({wanted}), got {array.dtype} of shape {array.shape}")
-    finite(name, array)
-    return _in_c_order(array, np.float32)
+    return array
 
 
 def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
@@ -85,7 +91,7 @@ def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
     if array.dtype.kind not in "iuf" or array.shape not in ((), (num_queries,)):
         got = f"{array.dtype} of shape {array.shape}" if array.ndim else repr(value)
         raise ValueError(f"{name} must be a number or {num_queries} numbers, got {got}")
-    numbers = np.ascontiguousarray(np.broadcast_to(array, (num_queries,)), dtype=np.float64)
+    numbers = in_c_order(np.broadcast_to(array, (num_queries,)), np.float64)
     _refuse_first(name, "not be NaN", numbers, np.isnan(numbers))
     return numbers
 
@@ -119,12 +125,18 @@ def within(name: str, values: Int64, minimum: int, maximum: int) -> None:
         raise ValueError(f"{name} must be within {minimum} to {maximum}, got {values[bad][0]}")
 
 
-def sparse_matrix(name: str, value: Any) -> Csr:
-    """A Csr, scipy csr_matrix or the like, checked through and with each row in ascending order of index."""
+def unordered_matrix(name: str, value: Any) -> Csr:
+    """A Csr, scipy csr_matrix or the like, checked through; the indices of a row in any order, even twice."""
     matrix = sparse_matrix_form(name, value)
     row_pointers(f"{name}.indptr", matrix.indptr, matrix.indices.size, matrix.shape[0])
     within(f"{name}.indices", matrix.indices.astype(np.int64), 0, matrix.shape[1] - 1)
     finite(f"{name}.data", matrix.data)
+    return matrix
+
+
+def sparse_matrix(name: str, value: Any) -> Csr:
+    """As `unordered_matrix`, with the indices of each row distinct and in ascending order."""
+    matrix = unordered_matrix(name, value)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     if not _rows_ascend(rows, matrix.indices):
         order = np.lexsort((matrix.indices, rows))
@@ -151,7 +163,7 @@ def sparse_matrix_form(name: str, value: Any) -> Csr:
     if indptr.size != num_rows + 1:
         raise ValueError(f"{name}.indptr must have {num_rows + 1} entries, got {indptr.size}")
     with np.errstate(over="ignore"):
-        return Csr(indptr, indices, np.ascontiguousarray(data, dtype=np.float32), (num_rows, num_columns))
+        return Csr(indptr, indices, in_c_order(data, np.float32), (num_rows, num_columns))
 
 
 def history(value: Any, num_rows: int) -> History:
@@ -172,7 +184,7 @@ def _is_surely_finite(array: AnyArray) -> bool:
         return bool(np.isfinite(array.sum()))
 
 
-def _in_c_order(array: AnyArray, dtype: type) -> AnyArray:
+def in_c_order(array: AnyArray, dtype: Any) -> AnyArray:
     """Contiguous and aligned, as C reads it; the same array where it is."""
     return np.require(array, dtype, ("C", "A"))
 
@@ -185,7 +197,7 @@ def _refuse_first(name: str, rule: str, array: AnyArray, bad: AnyArray) -> None:
 
 def _int32s(name: str, value: Any) -> Int32:
     if isinstance(value, np.ndarray) and value.dtype == np.int32 and value.ndim == 1:
-        return np.ascontiguousarray(value)
+        return in_c_order(value, np.int32)
     wide = integers(name, value, ndim=1)
     within(name, wide, -INT32_LIMIT, INT32_LIMIT)
     return wide.astype(np.int32)

@@ -198,7 +198,11 @@ def isa_info() -> dict[str, Any]:
 def _cuda_backend() -> Backend:
     from shortlist_kernels.cuda.dispatched import CudaBackend  # imports numba
 
-    return CudaBackend(available_isas()[0])
+    isas = available_isas()
+    isa = os.environ.get("SHORTLIST_ISA") or isas[0]
+    if isa not in isas:
+        raise ValueError(f"SHORTLIST_ISA must be one of {', '.join(isas)} beside a GPU, got {isa!r}")
+    return CudaBackend(isa)
 
 
 def _named(isa: str) -> Backend:

@@ -65,6 +65,18 @@ def checked(
     lists_of_ids: Sequence[Any], lists_of_scores: Sequence[Any], weights: Sequence[float] | None
 ) -> tuple[tuple[int, ...], RankedLists]:
     """The leading shape, () or (Q,), and the lists; what they hold is checked by backends as they read it."""
+    leading, pairs = checked_pairs(lists_of_ids, lists_of_scores)
+    return leading, RankedLists(
+        tuple([_rows(ids) for ids, _ in pairs]),
+        tuple([_rows(scores) for _, scores in pairs]),
+        checked_weights(weights, len(pairs)),
+    )
+
+
+def checked_pairs(
+    lists_of_ids: Sequence[Any], lists_of_scores: Sequence[Any]
+) -> tuple[tuple[int, ...], list[tuple[AnyArray, AnyArray]]]:
+    """The leading shape, and the ids and scores of each list, of the types and shapes that `fuse` takes."""
     num_lists = len(lists_of_ids)
     if num_lists == 0 or num_lists != len(lists_of_scores):
         raise ValueError(
@@ -78,11 +90,7 @@ def checked(
     num_entries = sum(ids.shape[-1] for ids, _ in pairs)
     if num_entries > checks.INT32_LIMIT:
         raise ValueError(f"lists_of_ids must have at most 2**31 - 1 entries per query, got {num_entries}")
-    return shapes.pop(), RankedLists(
-        tuple([_rows(ids) for ids, _ in pairs]),
-        tuple([_rows(scores) for _, scores in pairs]),
-        _weights(weights, num_lists),
-    )
+    return shapes.pop(), pairs
 
 
 def _pair(place: int, ids: Any, scores: Any) -> tuple[AnyArray, AnyArray]:
@@ -107,7 +115,8 @@ def _rows(array: AnyArray) -> AnyArray:
     return array if array.ndim == 2 else array[np.newaxis]
 
 
-def _weights(weights: Sequence[float] | None, num_lists: int) -> Float64:
+def checked_weights(weights: Sequence[float] | None, num_lists: int) -> Float64:
+    """The weights as float64 (S,), 1 each unless given."""
     if weights is None:
         return np.ones(num_lists)
     if len(weights) != num_lists:

@@ -29,7 +29,9 @@ class Interactions:
         """A Csr, scipy csr_matrix or anything with indptr, indices, data and shape; data are read as float32."""
         if isinstance(interactions_csr, cls):
             return interactions_csr
-        by_user = checks.sparse_matrix("interactions_csr", interactions_csr)
+        checked = checks.sparse_matrix("interactions_csr", interactions_csr)
+        # Copies, as the caller may go on to change his matrix, and what was checked must stay so.
+        by_user = Csr(checked.indptr.copy(), checked.indices.copy(), checked.data.copy(), checked.shape)
         by_item = dispatch.active().transpose(by_user)
         user_sums, user_squares = dispatch.active().row_totals(by_user)
         item_sums, item_squares = dispatch.active().row_totals(by_item)

@@ -139,7 +139,7 @@ def _alike(
 ) -> Measure | Csr:
     if isinstance(similarity, str):
         return measure(similarity, shrinkage, min_overlap)
-    matrix, num_rows = checks.sparse_matrix("similarity", similarity), prepared.rows(axis).shape[0]
+    matrix, num_rows = checks.unordered_matrix("similarity", similarity), prepared.rows(axis).shape[0]
     if matrix.shape != (num_rows, num_rows):
         raise ValueError(f"similarity must have shape {(num_rows, num_rows)}, got {matrix.shape}")
     return matrix
@@ -149,6 +149,8 @@ def _told_from(prepared: Interactions, centring: str | Baselines) -> str | Basel
     if isinstance(centring, str):
         checks.one_of("centring", centring, CENTRINGS)
         return baselines(prepared) if centring == "baseline" else centring
+    if not isinstance(centring, Baselines):
+        raise ValueError(f"centring must be one of {', '.join(CENTRINGS)} or Baselines, got {centring!r}")
     mean = checks.finite_number("centring.mean", centring.mean, minimum=-np.inf)
     biases = []
     for axis, values in (("users", centring.users), ("items", centring.items)):

@@ -27,7 +27,7 @@ def topk(scores: Any, k: int, num_threads: int | None = None) -> tuple[AnyArray,
     if num_threads is not None:
         num_threads = checks.whole_number("num_threads", num_threads, minimum=1)
     *leading, num_columns = array.shape
-    rows_RN = np.ascontiguousarray(array).reshape(math.prod(leading), num_columns)
+    rows_RN = checks.in_c_order(array, array.dtype).reshape(math.prod(leading), num_columns)
     values_RK, positions_RK = dispatch.active().topk(rows_RN, k, num_threads)
     shape = (*leading, k)
     return values_RK.reshape(shape), positions_RK.reshape(shape)

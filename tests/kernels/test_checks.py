@@ -1,10 +1,13 @@
 """`checks.finite`, whose large arrays are read by several threads."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from shortlist_kernels import checks
-from shortlist_kernels.arrays import AnyArray
+from shortlist_kernels.arrays import AnyArray, Csr
+from shortlist_kernels.rerank.candidates import candidates, per_group
 
 SIZES = [1, 31, 1000, checks.LARGE - 1, checks.LARGE, checks.LARGE + 65, 3 * checks.LARGE + 1]
 
@@ -34,3 +37,36 @@ def test_values_out_of_order_in_memory_are_checked_too() -> None:
         with pytest.raises(ValueError, match=f"vectors must be finite, got nan at position {place}"):
             checks.finite("vectors", array)
     checks.finite("vectors", matrix[:, 4:])
+
+
+def unaligned(array: AnyArray) -> AnyArray:
+    """The same values, one byte off."""
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    moved: AnyArray = np.ndarray(array.shape, array.dtype, buffer=room, offset=1)
+    moved[...] = array
+    assert moved.flags.c_contiguous
+    assert not moved.flags.aligned
+    return moved
+
+
+def test_what_reaches_c_is_aligned() -> None:
+    scores, half = unaligned(np.arange(6.0)), unaligned(np.full(2, 0.5))
+    matrix = Csr(np.array([0, 2]), unaligned(np.array([0, 1], np.int32)), unaligned(np.ones(2, np.float32)), (1, 2))
+    parts: list[AnyArray] = [
+        candidates(scores).scores_QN,
+        per_group("target", half, 1),
+        checks.numbers_per_query("diversity", half, 2),
+        *checks.sparse_matrix_form("similarity", matrix)[:3],
+    ]
+    assert all(part.flags.aligned for part in parts)
+
+
+@pytest.mark.parametrize("value", [10**400, "x", None, float("nan")])
+def test_what_is_no_finite_number_is_named(value: Any) -> None:
+    with pytest.raises(ValueError, match="shrinkage must be"):
+        checks.finite_number("shrinkage", value, 0.0)
+
+
+def test_a_choice_must_be_a_word() -> None:
+    with pytest.raises(ValueError, match="similarity must be one of cosine, dot, got array"):
+        checks.one_of("similarity", np.array(["cosine", "dot"]), ("cosine", "dot"))  # type: ignore[arg-type]

@@ -214,6 +214,7 @@ def test_prefixes_outside_shares_are_counted_per_user() -> None:
         ({"min_share": [0.1]}, r"max_share must be numbers of shape \(1,\) or \(1, 1\), got float64 of shape \(2,\)"),
         ({"min_share": [0.1, -0.1]}, "min_share must be at least 0, got -0.1"),
         ({"min_share": [0.1, np.nan]}, r"min_share must be finite, got nan at position \(1,\)"),
+        ({"min_share": np.array([0.1, 0.2], np.float32)}, "min_share must be float64, .* got float32"),
         ({"max_share": [0.5, 1.5]}, "max_share must be within 0 to 1, got 1.5"),
         ({"min_share": [0.7, 0.5]}, r"min_share must sum to at most 1, got 1\.2"),
         ({"max_share": [0.3, 0.5]}, r"max_share must sum to at least 1, got 0\.8"),

@@ -286,3 +286,13 @@ def test_a_bad_argument_is_named(isa: str, change: dict[str, Any], message: str)
     arguments: dict[str, Any] = {"lists_of_ids": IDS, "lists_of_scores": SCORES, "k": 3} | change
     with pytest.raises(ValueError, match=message):
         fuse(**arguments)
+
+
+def test_round_robin_takes_turns_beyond_what_float32_counts() -> None:
+    num_items, num_lists = 17_500, 1_000
+    ids = [np.arange(num_items) + 10**6, np.arange(num_items), *[np.empty(0, np.int64)] * (num_lists - 2)]
+    scores = [np.ones(one.size) for one in ids]
+    expected = np.stack(ids[:2], axis=1).ravel()
+    for isa in dispatch.available_backends():
+        with dispatch.using(isa):
+            assert (fuse(ids, scores, 2 * num_items, "round_robin")[1] == expected).all(), isa

@@ -263,3 +263,22 @@ def test_a_bad_setting_is_named(arguments: dict[str, Any], message: str) -> None
 def test_what_is_no_matrix_is_named() -> None:
     with pytest.raises(ValueError, match="interactions_csr must have indptr, indices, data and shape, got ndarray"):
         neighbours(np.ones((2, 2)), 1)
+
+
+@pytest.mark.parametrize("isa", COMPILED)
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
+def test_sums_beyond_float32_tie_by_index(isa: str, num_threads: int) -> None:
+    dense = np.zeros((60, 400), np.float32)
+    for item in range(400):
+        dense[: 2 + item * 58 // 400, item] = 1e30
+    assert_alike(isa, sparse.csr_matrix(dense), 5, num_threads, similarity="dot")
+
+
+def test_a_prepared_matrix_does_not_follow_later_changes() -> None:
+    matrix = sparse.csr_matrix(np.array([[1, 0, 2, 3], [2, 1, 0, 3], [3, 1, 2, 0]], np.float32))
+    prepared = Interactions.of(matrix)
+    before = neighbours(prepared, 3, "dot", axis="users", rows=[0, 1, 2])
+    matrix.data[:] = 7
+    matrix.indices[:] = 2**30
+    after = neighbours(prepared, 3, "dot", axis="users", rows=[0, 1, 2])
+    assert [part.tolist() for part in after[:3]] == [part.tolist() for part in before[:3]]

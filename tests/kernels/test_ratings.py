@@ -160,6 +160,7 @@ def test_nothing_to_learn_from_is_no_error() -> None:
         ({"items": [1, 2]}, r"items must have one entry per user \(1\), got 2"),
         ({"k": 0}, "k must be an integer from 1 .* got 0"),
         ({"min_k": 0}, "min_k must be an integer from 1 .* got 0"),
+        ({"centring": None}, "centring must be one of none, mean, baseline or Baselines, got None"),
         ({"axis": "rows"}, "axis must be one of items, users, got 'rows'"),
         ({"centring": "median"}, "centring must be one of none, mean, baseline, got 'median'"),
         ({"centring": Baselines(np.nan, np.zeros(4), np.zeros(5))}, "centring.mean must be .* got nan"),

@@ -85,8 +85,12 @@ static void write_best(const fuse_call* call, int64_t query, workspace* work) {
   float* scores = call->scores + query * call->k;
   int64_t* ids = call->ids + query * call->k;
   int64_t count = fused->num_items, wanted = call->k < count ? call->k : count;
-  for (int64_t i = 0; i < count; i++)
-    work->entries[i] = (keyed){float32_key((float)fused->values[i + 1]), i + 1};
+  for (int64_t i = 0; i < count; i++) {
+    double value = fused->values[i + 1];
+    work->entries[i].key =
+        call->method == ROUND_ROBIN ? float64_key(value) : float32_key((float)value);
+    work->entries[i].position = i + 1;
+  }
   count = drop_worst(work->entries, count, wanted, (uint64_t*)work->scratch);
   sort_keyed(work->entries, count, work->scratch);
   break_ties(work->entries, count, fused->items, work->scratch);

@@ -1,5 +1,6 @@
 #include "nearest.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -36,9 +37,11 @@ void nearest_clear(nearest_list* nearest) {
   nearest->floor = nearest->k > 0 ? -INFINITY : INFINITY;
 }
 
-// What rounds to at least `similarity`, less a margin for the roundings before.
+// What rounds to at least `similarity`, less a margin for the roundings before. To infinity rounds
+// all that is beyond float32.
 static double below(float similarity) {
-  return similarity > 1e-30F ? (double)similarity * (1.0 - 1e-6) : -INFINITY;
+  double largest = fmin((double)similarity, (double)FLT_MAX);
+  return similarity > 1e-30F ? largest * (1.0 - 1e-6) : -INFINITY;
 }
 
 void nearest_cut(nearest_list* nearest) {

@@ -38,6 +38,7 @@ WARP_SIZE = 32
 # Of a block; threads of the simulator are threads of Python.
 THREADS = 256 if not SIMULATED else 2 * WARP_SIZE if HAS_WARPS else 2 * LANES
 MAX_BLOCKS = 4 if SIMULATED else 1024  # of one launch along x; kernels go on with the next part
+BLOCKS_ALONG_Y = 1 << 15  # a device takes twice as many
 CAPABILITIES = ((8, 0), (9, 0))  # that the tests compile for
 
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = False  # small searches fill no device
@@ -140,13 +141,13 @@ def why_unavailable() -> str | None:
     """Why no GPU can be used here, or None if one can."""
     if SIMULATED:
         return None
-    from numba.cuda.cudadrv.error import CudaSupportError
+    from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
 
     try:
         if len(cuda.gpus) == 0:
             return "the driver lists no device"
         cuda.current_context()
-    except CudaSupportError as error:
+    except (CudaDriverError, CudaSupportError) as error:
         return " ".join(str(error).split()).rstrip(" :")
     return None
 
@@ -156,6 +157,22 @@ def require_gpu() -> None:
     reason = why_unavailable()
     if reason is not None:
         raise RuntimeError(f"no GPU can be used: {reason}")
+
+
+def device_number() -> int:
+    """Which GPU kernels run on, as CUDA counts them."""
+    return int(cuda.current_context().device.id)
+
+
+def wait() -> None:
+    """Returns when everything launched has ended."""
+    cuda.synchronize()
+
+
+def row_parts(num_rows: int) -> Iterator[slice]:
+    """All rows, in parts with few enough for blocks along y."""
+    for start in range(0, num_rows, BLOCKS_ALONG_Y):
+        yield slice(start, min(start + BLOCKS_ALONG_Y, num_rows))
 
 
 def num_blocks(num_threads: int) -> int:

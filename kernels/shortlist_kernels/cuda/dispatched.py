@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from shortlist_kernels import checks
 from shortlist_kernels.arrays import EntryPlace, Filters, Float32, Float64, Int64, RankedLists, SearchCounts
 from shortlist_kernels.cpu.backend import CpuBackend
 from shortlist_kernels.cuda import backend, fusion, selection
@@ -55,8 +56,8 @@ class CudaBackend(CpuBackend):
     ) -> tuple[Float32, Int64, EntryPlace | None]:
         """See `reference.fuse`."""
         ids, scores = ([backend.upload(one) for one in given] for given in (lists.ids, lists.scores))
-        scores_QK, ids_QK, fault = fusion.fused(fusion.placed(ids, scores, lists), k, method, norm)
-        num_queries = len(lists.ids[0])
+        lengths, num_queries = [one.shape[1] for one in lists.ids], len(lists.ids[0])
+        scores_QK, ids_QK, fault = fusion.fused(ids, scores, lengths, num_queries, lists.weights, k, method, norm)
         return backend.download(scores_QK)[:num_queries, :k], backend.download(ids_QK)[:num_queries, :k], fault
 
     def mmr(
@@ -84,6 +85,8 @@ class CudaBackend(CpuBackend):
     def _items(self, store: ItemStore) -> DeviceItems:
         version, placed = self._placed.get(store, (-1, None))
         if placed is None or version != store.version:
+            if store.count > checks.INT32_LIMIT:
+                raise ValueError(f"an index on a GPU must have at most {checks.INT32_LIMIT} items, got {store.count}")
             version = store.version
             vectors = backend.upload(store.vectors_ND())
             placed = place_items(store.metric, store.ids_N(), vectors, store.dim)

@@ -45,6 +45,18 @@ def dpp(vectors: Any, scores: Any, k: int, diversity: Any) -> tuple[Any, Any]:
 
 def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Float64) -> tuple[Int64, Float64]:
     """See `reference.mmr`."""
+    order_QK = np.full((len(scores_QN), k), -1)
+    for part in backend.row_parts(len(scores_QN)):
+        order_QK[part] = _marginal(_vectors_of(vectors, scores_QN, part), scores_QN[part], k, diversity_Q[part])
+    return order_QK, relevance_lost(scores_QN, order_QK)
+
+
+def _vectors_of(vectors: DeviceArray, scores_QN: Float64, part: slice) -> DeviceArray:
+    num_items = scores_QN.shape[1]
+    return vectors[part.start * num_items : part.stop * num_items] if num_items else vectors
+
+
+def _marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Float64) -> Int64:
     num_queries, num_items = scores_QN.shape
     num_taken_Q = _num_taken(scores_QN, k)
     order = backend.upload(np.full((num_queries, k), -1))
@@ -60,12 +72,18 @@ def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Floa
         backend.zeros((num_queries, num_items), np.float64),
         order,
     )
-    order_QK = backend.download(order)[:num_queries, :k]
-    return order_QK, relevance_lost(scores_QN, order_QK)
+    return backend.download(order)[:num_queries, :k]
 
 
 def determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64, k: int) -> tuple[Int64, Float64]:
     """See `reference.dpp`."""
+    order_QK = np.full((len(scores_QN), k), -1)
+    for part in backend.row_parts(len(scores_QN)):
+        order_QK[part] = _determinantal(_vectors_of(vectors, scores_QN, part), scores_QN[part], weights_QN[part], k)
+    return order_QK, relevance_lost(scores_QN, order_QK)
+
+
+def _determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64, k: int) -> Int64:
     num_queries, num_items = scores_QN.shape
     num_taken_Q = _num_taken(scores_QN, k)
     most = int(num_taken_Q.max(initial=0))
@@ -89,7 +107,7 @@ def determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64,
         left = np.setdiff1d(np.flatnonzero(scores_N != -np.inf), gaining)
         best_left = left[np.argsort(-scores_N[left], kind="stable")]
         taken_K[gaining.size : num_taken] = best_left[: num_taken - gaining.size]
-    return order_QK, relevance_lost(scores_QN, order_QK)
+    return order_QK
 
 
 def relevance_lost(scores_QN: Float64, order_QK: Int64) -> Float64:
@@ -118,7 +136,7 @@ def _facts(vectors: DeviceArray, num_rows: int) -> DeviceArray:
 
 def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Candidates:
     backend.require_gpu()
-    array = checks.as_array("scores", interop.on_host(scores))
+    array = checks.as_array("scores", interop.on_host("scores", scores))
     if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):
         raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
     refuse_bad_scores(array)
@@ -128,7 +146,7 @@ def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Candidates:
         on_device.reshape((-1, max(shape[-1], 1))),
         scores_QN,
         checks.whole_number("k", k, minimum=0),
-        diversities(interop.on_host(diversity), len(scores_QN)),
+        diversities(interop.on_host("diversity", diversity), len(scores_QN)),
         array.ndim == 1,
     )
 

@@ -11,7 +11,7 @@ from shortlist_kernels.cuda import backend, interop
 from shortlist_kernels.cuda.backend import DeviceArray, num_blocks
 from shortlist_kernels.cuda.kernels.fusing import combine_lists, find_leaders, place_list, weigh_lists, write_turns
 from shortlist_kernels.cuda.kernels.selecting import select_best, write_scores
-from shortlist_kernels.fusion import checked, refuse
+from shortlist_kernels.fusion import checked_pairs, checked_weights, refuse
 
 
 class Entries(NamedTuple):
@@ -40,42 +40,69 @@ def fuse(
     checks.one_of("method", method, FUSION_METHODS)
     checks.one_of("norm", norm, FUSION_NORMS)
     k = checks.whole_number("k", k, minimum=0)
-    leading, lists = checked(
-        [interop.stand_in(ids) for ids in lists_of_ids],
-        [interop.stand_in(scores) for scores in lists_of_scores],
-        weights,
+    leading, pairs = checked_pairs(
+        [interop.stand_in(f"lists_of_ids[{place}]", ids) for place, ids in enumerate(lists_of_ids)],
+        [interop.stand_in(f"lists_of_scores[{place}]", scores) for place, scores in enumerate(lists_of_scores)],
     )
-    ids, scores = (
-        [_rows(given, own) for given, own in zip(*pair, strict=True)]
-        for pair in ((lists_of_ids, lists.ids), (lists_of_scores, lists.scores))
-    )
-    entries = placed(ids, scores, lists)
-    scores_QK, ids_QK, fault = fused(entries, k, method, norm)
+    weights_S = checked_weights(weights, len(pairs))
+    ids = [_rows(given, own) for given, (own, _) in zip(lists_of_ids, pairs, strict=True)]
+    scores = [_rows(given, own) for given, (_, own) in zip(lists_of_scores, pairs, strict=True)]
+    lengths = [own.shape[-1] for own, _ in pairs]
+    num_queries = leading[0] if leading else 1
+    scores_QK, ids_QK, fault = fused(ids, scores, lengths, num_queries, weights_S, k, method, norm)
     if fault is not None:
         on_host = [tuple(backend.download(one) for one in given) for given in (ids, scores)]
-        refuse(RankedLists(on_host[0], on_host[1], lists.weights), fault, is_single=not leading)
+        refuse(RankedLists(on_host[0], on_host[1], weights_S), fault, is_single=not leading)
     to_host = not interop.is_on_device(lists_of_ids[0])
     shape = (*leading, k)
     return interop.given_back(scores_QK, shape, to_host), interop.given_back(ids_QK, shape, to_host)
 
 
-def placed(ids: Sequence[DeviceArray], scores: Sequence[DeviceArray], lists: RankedLists) -> Entries:
-    """Copies lists on the device to where they lie one behind the other; `lists` tells their shapes and weights."""
-    num_queries = len(lists.ids[0])
-    starts_S = np.cumsum([0, *(one.shape[1] for one in lists.ids)]).astype(np.int64)
+def fused(
+    ids: Sequence[DeviceArray],
+    scores: Sequence[DeviceArray],
+    lengths: Sequence[int],
+    num_queries: int,
+    weights_S: Float64,
+    k: int,
+    method: str,
+    norm: str,
+) -> tuple[DeviceArray, DeviceArray, EntryPlace | None]:
+    """See `reference.fuse`: ids and scores (Q, K_s) of S lists, on the device."""
+    scores_QK, ids_QK = backend.empty((num_queries, k), np.float32), backend.empty((num_queries, k), np.int64)
+    for part in backend.row_parts(num_queries):
+        entries = _placed(
+            [one[part] for one in ids], [one[part] for one in scores], lengths, weights_S, part.stop - part.start
+        )
+        fault = _fuse_entries(entries, k, method, norm, scores_QK[part], ids_QK[part])
+        if fault is not None:
+            return scores_QK, ids_QK, fault._replace(query=fault.query + part.start)
+    return scores_QK, ids_QK, None
+
+
+def _placed(
+    ids: Sequence[DeviceArray],
+    scores: Sequence[DeviceArray],
+    lengths: Sequence[int],
+    weights_S: Float64,
+    num_queries: int,
+) -> Entries:
+    """Copies lists to where they lie one behind the other."""
+    starts_S = np.cumsum([0, *lengths]).astype(np.int64)
     shape = (num_queries, int(starts_S[-1]))
     entries = Entries(
-        backend.empty(shape, np.int64), backend.empty(shape, np.float64), starts_S, lists.weights, num_queries
+        backend.empty(shape, np.int64), backend.empty(shape, np.float64), starts_S, weights_S, num_queries
     )
-    for number, start in enumerate(starts_S[:-1].tolist()):
-        length = lists.ids[number].shape[1]
+    for number, (start, length) in enumerate(zip(starts_S[:-1].tolist(), lengths, strict=True)):
         arguments = ids[number], scores[number], length, start, entries.ids, entries.scores
         place_list.launch((num_blocks(length), num_queries), *arguments)
     return entries
 
 
-def fused(entries: Entries, k: int, method: str, norm: str) -> tuple[DeviceArray, DeviceArray, EntryPlace | None]:
-    """See `reference.fuse`."""
+def _fuse_entries(
+    entries: Entries, k: int, method: str, norm: str, scores: DeviceArray, ids: DeviceArray
+) -> EntryPlace | None:
+    """Writes the k best of each query, (Q, k); returns the first entry that cannot be taken."""
     num_queries, num_lists, num_entries = entries.num_queries, entries.weights_S.size, int(entries.starts_S[-1])
     shape = (num_queries, num_entries)
     counting_S = entries.weights_S > 0
@@ -86,7 +113,6 @@ def fused(entries: Entries, k: int, method: str, norm: str) -> tuple[DeviceArray
     num_items, counts = (backend.zeros(max(num_queries, 1), np.int32) for _ in range(2))
     fault = backend.upload(np.full(1, num_queries * num_entries))
     major, minor = (backend.empty(shape, np.int64) for _ in range(2))
-    scores, ids = backend.empty((num_queries, k), np.float32), backend.empty((num_queries, k), np.int64)
     lists = (entries.ids, entries.scores)
     codes = FUSION_METHODS.index(method), FUSION_NORMS.index(norm)
     weigh_lists.launch(
@@ -112,8 +138,8 @@ def fused(entries: Entries, k: int, method: str, norm: str) -> tuple[DeviceArray
     if first < num_queries * num_entries:
         query, entry = divmod(first, num_entries)
         number = int(np.searchsorted(entries.starts_S, entry, side="right")) - 1
-        return scores, ids, EntryPlace(query, number, entry - int(entries.starts_S[number]))
-    return scores, ids, None
+        return EntryPlace(query, number, entry - int(entries.starts_S[number]))
+    return None
 
 
 def _write_best(
@@ -139,8 +165,9 @@ def _write_best(
         write_turns.launch(blocks, num_found, k, scores)
 
 
-def _rows(given: Any, checked_rows: Any) -> DeviceArray:
+def _rows(given: Any, checked_one: Any) -> DeviceArray:
     """A list on the device, (Q, K), that has been checked."""
     if not interop.is_on_device(given):
-        return backend.upload(checked_rows)
-    return interop.on_device("lists", given).reshape(tuple(max(length, 1) for length in checked_rows.shape))
+        return backend.upload(np.atleast_2d(checked_one))
+    array = interop.filled(interop.on_device("lists", given))
+    return array if array.ndim == 2 else array.reshape((1, array.shape[0]))

@@ -21,13 +21,13 @@ class DeviceIndex:
     """
 
     def __init__(self, ids: Any, vectors: Any, metric: str = "inner_product") -> None:
-        """`ids` int64 (N,) from 0 up and distinct, `vectors` float32 (N, dim); those on the device are not copied.
+        """`ids` int64 (N,) from 0 up and distinct, `vectors` float32 (N, dim); vectors on the device are not copied.
 
         Raises ValueError for what `VectorIndex.add` refuses, RuntimeError where no GPU can be used.
         """
         backend.require_gpu()
         self.metric = checks.one_of("metric", metric, METRICS)
-        self._ids_N = distinct_ids(interop.on_host(ids))
+        self._ids_N = distinct_ids(interop.on_host("ids", ids))
         vectors_ND, shape = interop.float32s("vectors", vectors, (self._ids_N.size, "D"))
         self.dim = checks.whole_number("dim", shape[1], minimum=1, maximum=MAX_DIM)
         if self._ids_N.size > checks.INT32_LIMIT:
@@ -59,7 +59,8 @@ class DeviceIndex:
         """
         k = checks.whole_number("k", k, minimum=0)
         queries_QD, (num_queries, _) = interop.float32s("queries", queries, ("Q", self.dim))
-        excluded, allowed, masked = (interop.on_host(value) for value in (exclude, allow, mask))
+        excluded, allowed = interop.on_host("exclude", exclude), interop.on_host("allow", allow)
+        masked = interop.on_host("mask", mask)
         rules = filters(excluded, allowed, masked, num_queries, len(self), self._find)
         scores_QK, ids_QK, _ = search(
             self._items, queries_QD, num_queries, k, rules, bias_rows(bias, num_queries, len(self))
@@ -81,7 +82,7 @@ def bias_rows(bias: Any, num_queries: int, num_items: int) -> Bias:
     """A bias argument as rows on the device."""
     if bias is None:
         return no_bias()
-    num_axes = len(interop.shape_of(bias))
+    num_axes = len(interop.shape_of("bias", bias))
     shape = (num_queries, num_items) if num_axes == 2 else (num_items,)
     values, _ = interop.float32s("bias", bias, shape)
     return Bias(values.reshape((-1, max(num_items, 1))), num_queries if num_axes == 2 else 1)

@@ -58,16 +58,16 @@ def on_device(name: str, value: Any) -> DeviceArray:
     return array
 
 
-def on_host(value: Any) -> Any:
+def on_host(name: str, value: Any) -> Any:
     """A copy in NumPy of what is on the device; anything else as it is."""
     if isinstance(value, tuple):
-        return tuple(on_host(part) for part in value)
-    return backend.download(on_device("", value)) if is_on_device(value) else value
+        return tuple(on_host(name, part) for part in value)
+    return backend.download(on_device(name, value)) if is_on_device(value) else value
 
 
-def shape_of(value: Any) -> tuple[int, ...]:
+def shape_of(name: str, value: Any) -> tuple[int, ...]:
     """The shape of an array on either side."""
-    return tuple(on_device("", value).shape) if is_on_device(value) else np.shape(value)
+    return tuple(on_device(name, value).shape) if is_on_device(value) else np.shape(value)
 
 
 def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> tuple[DeviceArray, tuple[int, ...]]:
@@ -76,14 +76,19 @@ def float32s(name: str, value: Any, shape: tuple[int | str, ...]) -> tuple[Devic
         array = checks.float32s(name, value, shape)
         return backend.upload(array), array.shape
     view = on_device(name, value)
-    checks.float32s(name, stand_in(view), shape)
+    checks.float32_form(name, stand_in(name, view), shape)
     finite(name, view)
     return view, tuple(view.shape)
 
 
 def numbers(name: str, value: Any) -> DeviceArray:
-    """float32 or float64 of any shape but an empty one, as they are, NaN included."""
-    return on_device(name, value) if is_on_device(value) else backend.upload(checks.as_array(name, value))
+    """float32 or float64 as they are, NaN included; of at least one element along each axis."""
+    return filled(on_device(name, value)) if is_on_device(value) else backend.upload(checks.as_array(name, value))
+
+
+def filled(array: DeviceArray) -> DeviceArray:
+    """The same, or one more element long where it has no length, as kernels take it."""
+    return backend.empty(tuple(array.shape), array.dtype.type) if 0 in array.shape else array
 
 
 def finite(name: str, array: DeviceArray) -> None:
@@ -99,18 +104,20 @@ def finite(name: str, array: DeviceArray) -> None:
 
 
 def given_back(array: DeviceArray, shape: tuple[int, ...], to_host: bool) -> Any:
-    """A result in NumPy or on the device."""
+    """A result in NumPy or on the device, where it is ready for any stream."""
+    if not to_host:
+        backend.wait()
     if 0 in shape:
         return np.empty(shape, array.dtype) if to_host else backend.nothing(shape, array.dtype)
     reshaped = array.reshape(shape)
     return backend.download(reshaped) if to_host else reshaped
 
 
-def stand_in(value: Any) -> Any:
+def stand_in(name: str, value: Any) -> Any:
     """For checks of type and shape alone: zeros in NumPy, which take no memory, for what is on the device."""
     if not is_on_device(value):
         return value
-    array = on_device("", value)
+    array = on_device(name, value)
     return np.broadcast_to(np.zeros((), array.dtype), tuple(array.shape))
 
 

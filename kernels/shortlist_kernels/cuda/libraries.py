@@ -6,6 +6,7 @@ Neither is needed. They are found by name, as the package imports NumPy alone.
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -45,11 +46,18 @@ def found() -> Library | None:
 
 def _with_torch(torch: Any) -> Library:
     def multiply(probes: DeviceArray, rows: DeviceArray, products: DeviceArray) -> None:
-        with torch.no_grad(), torch.cuda.stream(torch.cuda.default_stream()):
-            left, right, out = (torch.as_tensor(array, device="cuda") for array in (probes, rows, products))
+        device = torch.device("cuda", backend.device_number())
+        with torch.no_grad(), torch.cuda.stream(torch.cuda.default_stream(device)):
+            left, right, out = (torch.as_tensor(array, device=device) for array in (probes, rows, products))
             torch.mm(left, right.T, out=out)
 
-    return Library(multiply, lambda: torch.get_float32_matmul_precision() != "highest")
+    return Library(multiply, lambda: _torch_rounds_factors(torch))
+
+
+def _torch_rounds_factors(torch: Any) -> bool:
+    """Whether torch, or the library below it, may take TF32 for float32."""
+    precision = getattr(torch.backends.cuda.matmul, "fp32_precision", "unknown")
+    return precision not in ("none", "ieee") or os.environ.get("NVIDIA_TF32_OVERRIDE", "0") != "0"
 
 
 def _with_cupy(cupy: Any) -> Library:

@@ -15,7 +15,7 @@ import numpy as np
 
 from shortlist_kernels.arrays import METRICS, Filters, Int64, PositionLists, SearchCounts
 from shortlist_kernels.cuda import backend, libraries
-from shortlist_kernels.cuda.backend import LANES, THREADS, DeviceArray, num_blocks
+from shortlist_kernels.cuda.backend import LANES, DeviceArray, num_blocks
 from shortlist_kernels.cuda.kernels.masking import allow_listed, exclude_listed, start_words
 from shortlist_kernels.cuda.kernels.scanning import filter_products, scan
 from shortlist_kernels.cuda.kernels.scoring import NUM_FACTS, describe_items, describe_queries, rescore
@@ -28,7 +28,6 @@ WORK_BYTES = 1 << 28
 ENTRY_BYTES = 20
 LEAST_ROOM = 1024
 GROWTH = 8
-GROUPS = THREADS // LANES
 
 
 class DeviceItems(NamedTuple):

@@ -13,7 +13,6 @@ from shortlist_kernels.cuda.kernels.selecting import make_keys, select_best, wri
 TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 LEAST_PART = 1 << 14  # entries that a block takes
 PARTS_PER_K = 8
-BLOCKS_AT_ONCE = 1 << 15  # along y
 
 
 def topk(scores: Any, k: int) -> tuple[Any, Any]:
@@ -24,7 +23,7 @@ def topk(scores: Any, k: int) -> tuple[Any, Any]:
     backend.require_gpu()
     k = checks.whole_number("k", k, minimum=0)
     array = interop.numbers("scores", scores)
-    shape = interop.shape_of(scores)
+    shape = interop.shape_of("scores", scores)
     if array.dtype not in TYPES or not shape:
         raise ValueError(f"scores must be float32 or float64 of one axis or more, got {array.dtype} of shape {shape}")
     *leading, num_columns = shape
@@ -39,9 +38,8 @@ def largest(rows_RN: DeviceArray, num_rows: int, num_columns: int, k: int) -> tu
     """See `reference.topk`."""
     values = backend.empty((num_rows, k), rows_RN.dtype.type)
     positions = backend.empty((num_rows, k), np.int64)
-    for start in range(0, num_rows if k else 0, BLOCKS_AT_ONCE):
-        part = slice(start, min(start + BLOCKS_AT_ONCE, num_rows))
-        _select(rows_RN[part], part.stop - start, num_columns, k, values[part], positions[part])
+    for part in backend.row_parts(num_rows if k else 0):
+        _select(rows_RN[part], part.stop - part.start, num_columns, k, values[part], positions[part])
     return values, positions
 
 

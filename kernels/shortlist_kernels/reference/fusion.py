@@ -50,8 +50,10 @@ def fuse(
     if fault is not None:
         return scores_QK, ids_QK, fault
     items, ranked = _numbered([one for one in ranked if one.weight > 0], num_queries)
-    scores_I = to_float32(_combined(items, ranked, method, norm))
-    order_I = np.lexsort((items.ids_I, -scores_I, items.queries_I))
+    values_I = _combined(items, ranked, method, norm)
+    scores_I = to_float32(values_I)
+    sorted_by_I = values_I if method == "round_robin" else scores_I  # turns beyond 2**24 do not fit float32
+    order_I = np.lexsort((items.ids_I, -sorted_by_I, items.queries_I))
     firsts_Q = np.cumsum(items.counts_Q) - items.counts_Q
     places_I = np.arange(order_I.size) - firsts_Q[items.queries_I]  # sorting leaves each query where it is
     if method == "round_robin":

@@ -77,8 +77,9 @@ def _weighted(groups: tuple[Any, ...], num_candidates: int, num_groups: int) -> 
         ids, weights = ids[order], weights[order]
         if not _ascend(rows, ids):
             raise ValueError("groups must be distinct within a candidate")
-    sums = np.bincount(rows, weights, minlength=num_candidates).astype(np.float64)
-    return Memberships(None, indptr, ids, _divided(weights.astype(np.float64), sums[rows]))
+    weights_E = weights.astype(np.float64)
+    sums = np.bincount(rows, weights_E, minlength=num_candidates).astype(np.float64)
+    return Memberships(None, indptr, ids, _divided(weights_E, sums[rows]))
 
 
 def _divided(parts: Float64, sums: Float64) -> Float64:

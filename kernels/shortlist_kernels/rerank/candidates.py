@@ -39,7 +39,7 @@ def candidates(scores: Any) -> Candidates:
         raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
     if not all_within(array, -checks.FLOAT32_LIMIT, checks.FLOAT32_LIMIT):
         checks.fits_float32("scores", np.where(array == -np.inf, 0, array))
-    return Candidates(np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64), array.shape)
+    return Candidates(checks.in_c_order(np.atleast_2d(array), np.float64), array.shape)
 
 
 def integers_per_candidate(name: str, value: Any, shape: tuple[int, ...], minimum: int, maximum: int) -> Int64:
@@ -76,7 +76,7 @@ def per_group(name: str, value: Any, num_queries: int, num_groups: int | None = 
         )
     checks.finite(name, array)
     refuse(name, "at least 0", array, array < 0)
-    return np.ascontiguousarray(np.broadcast_to(array, (num_queries, array.shape[-1])), dtype=np.float64)
+    return checks.in_c_order(np.broadcast_to(array, (num_queries, array.shape[-1])), np.float64)
 
 
 def refuse(name: str, rule: str, array: AnyArray, bad: AnyArray) -> None:

@@ -74,7 +74,7 @@ def _checked(vectors: Any, scores: Any, k: int, diversity: Any, num_threads: int
     refuse_bad_scores(array)
     vectors_array = checks.float32s("vectors", vectors, (*array.shape, "D"))
     is_single = array.ndim == 1
-    scores_QN = np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
+    scores_QN = checks.in_c_order(np.atleast_2d(array), np.float64)
     vectors_QND = vectors_array[np.newaxis] if is_single else vectors_array
     k = checks.whole_number("k", k, minimum=0)
     diversity_Q = diversities(diversity, len(scores_QN))

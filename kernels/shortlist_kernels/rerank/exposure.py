@@ -71,6 +71,10 @@ def count_outside_shares(order: Any, groups: Any, min_share: Any, max_share: Any
 
 
 def _shares(min_share: Any, max_share: Any, num_queries: int) -> tuple[Float64, Float64]:
+    for name, shares in (("min_share", min_share), ("max_share", max_share)):
+        array = checks.as_array(name, shares)
+        if array.dtype.kind == "f" and array.dtype.itemsize < 8:
+            raise ValueError(f"{name} must be float64, as rounded shares make other counts, got {array.dtype}")
     min_QG = per_group("min_share", min_share, num_queries)
     max_QG = per_group("max_share", max_share, num_queries, min_QG.shape[1])
     for name, shares_QG in (("min_share", min_QG), ("max_share", max_QG)):

@@ -47,7 +47,7 @@ def _ages(ages: Any, shape: tuple[int, ...]) -> Float64:
     if not all_within(array, 0, LARGEST):
         checks.finite("ages", array)
         refuse("ages", "at least 0", array, array < 0)
-    return np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
+    return checks.in_c_order(np.atleast_2d(array), np.float64)
 
 
 def _values(scores_QN: Float64, ages_QN: Float64, half_life: Any, weight_Q: Float64) -> Float64:

@@ -44,7 +44,7 @@ def test_without_numba_the_error_says_what_to_install() -> None:
 
 
 def test_without_a_gpu_the_error_says_why() -> None:
-    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed")
+    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed", exc_type=ImportError)
     if cuda.why_unavailable() is None:
         pytest.skip("there is a GPU")
     line = last_line(run(IMPORT, SHORTLIST_DEVICE="cuda"))
@@ -53,7 +53,7 @@ def test_without_a_gpu_the_error_says_why() -> None:
 
 
 def test_the_benchmark_says_what_it_lacks() -> None:
-    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed")
+    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed", exc_type=ImportError)
     if cuda.why_unavailable() is None:
         pytest.skip("there is a GPU")
     command = [sys.executable, "-m", "benchmarks.cuda_search"]

@@ -215,7 +215,9 @@ def combine_lists(forms):
                     num_lists,
                     np.int64(num_items[query]),
                 )
-                major[query, slot] = key_of(np.float64(np.float32(total)))
+                if method != ROUND_ROBIN:  # turns beyond 2**24 do not fit float32
+                    total = np.float64(np.float32(total))
+                major[query, slot] = key_of(total)
                 minor[query, slot] = ~item
 
     return run

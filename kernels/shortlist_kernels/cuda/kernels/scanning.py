@@ -13,7 +13,7 @@ to float32, and s_x = 1 or 1 / |x| (about the mean for pearson). The score is s_
 
 So score <= s_x (product + TINY) + offset + constant + bias + REACH * MARGIN + slack (|offset| + |constant| + |bias|),
 where MARGIN holds what goes with |x| of 1 to 4 and slack is (d + 32) 2^-50. This is computed in float64; what rounds
-there is far below the margins. `SINGLE`, the step in 1, is another one where a library multiplies.
+there is far below the margins. The step in 1 is another one where a library multiplies.
 """
 
 import numpy as np

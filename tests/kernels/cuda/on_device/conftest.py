@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skips without one; makes searches small enough to go through several rounds."""
-    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed")
+    cuda = pytest.importorskip("shortlist_kernels.cuda", reason="numba-cuda is not installed", exc_type=ImportError)
     if cuda.why_unavailable():
         pytest.skip(f"no GPU can be used: {cuda.why_unavailable()}")
     monkeypatch.setattr("shortlist_kernels.cuda.search.LEAST_ROOM", 16)

@@ -48,6 +48,18 @@ def test_the_dispatch_reranks_on_the_device() -> None:
 
 
 @pytest.mark.parametrize("name", ["mmr", "dpp"])
+def test_queries_are_cut_in_parts(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    from shortlist_kernels import cuda
+    from shortlist_kernels.cuda import backend
+
+    monkeypatch.setattr(backend, "BLOCKS_ALONG_Y", 1)
+    vectors, scores = candidates("normal")
+    assert len(scores) > 1
+    expected = getattr(rerank, name)(vectors, scores, 6, 0.4)
+    assert_same(getattr(cuda, name)(vectors, scores, 6, 0.4), expected)
+
+
+@pytest.mark.parametrize("name", ["mmr", "dpp"])
 def test_one_list_and_lists_of_nothing(name: str) -> None:
     from shortlist_kernels import cuda
 

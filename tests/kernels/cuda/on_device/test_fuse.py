@@ -41,6 +41,28 @@ def test_fuse_finds_what_the_reference_finds(method: str, norm: str, weights: li
         assert_same(fuse_on_host(*arguments), expected, method, norm, weights)
 
 
+def test_queries_are_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shortlist_kernels.cuda import backend, fuse
+
+    monkeypatch.setattr(backend, "BLOCKS_ALONG_Y", 1)
+    ids, scores = lists(seed=3)
+    assert len(ids[0]) > 1
+    assert_same(fuse(ids, scores, 5), fuse_on_host(ids, scores, 5))
+    ids[2][-1, :2] = 7
+    scores[2][-1, :2] = 1
+    for run in (fuse, fuse_on_host):
+        with pytest.raises(ValueError, match=rf"7 more than once, again at position \({len(ids[0]) - 1}, 1\)"):
+            run(ids, scores, 5)
+
+
+def test_device_lists_of_no_length_give_padding() -> None:
+    from shortlist_kernels.cuda import backend, fuse
+
+    scores, ids = fuse([backend.nothing((2, 0), np.int64)], [backend.nothing((2, 0), np.float32)], 2)
+    assert ids.copy_to_host().tolist() == [[-1, -1]] * 2
+    assert scores.copy_to_host().tolist() == [[-np.inf, -np.inf]] * 2
+
+
 def test_single_lists_and_more_than_there_is() -> None:
     from shortlist_kernels.cuda import fuse
 

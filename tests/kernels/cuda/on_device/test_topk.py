@@ -31,12 +31,23 @@ def test_topk_finds_what_the_reference_finds(values: list[float], k: int, dtype:
 def test_rows_are_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shortlist_kernels.cuda.selection.LEAST_PART", 8)
     monkeypatch.setattr("shortlist_kernels.cuda.selection.PARTS_PER_K", 2)
-    monkeypatch.setattr("shortlist_kernels.cuda.selection.BLOCKS_AT_ONCE", 2)
+    monkeypatch.setattr("shortlist_kernels.cuda.backend.BLOCKS_ALONG_Y", 2)
     random = np.random.default_rng(0)
     scores = random.integers(-4, 5, (3, 30)).astype(np.float32)
     scores[1, 3:27] = np.nan
     for k in (1, 5):
         assert_like_the_reference(scores, k)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (2, 0)])
+def test_device_arrays_of_no_length_give_such(shape: tuple[int, ...]) -> None:
+    from shortlist_kernels.cuda import backend, topk
+
+    expected = topk_of_host(np.empty(shape), 2)
+    for found, wanted in zip(topk(backend.nothing(shape, np.float64), 2), expected, strict=True):
+        assert found.shape == wanted.shape
+        if wanted.size:
+            np.testing.assert_array_equal(found.copy_to_host(), wanted)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4), (2, 0), (2, 1, 3)])
