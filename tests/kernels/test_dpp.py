@@ -243,7 +243,7 @@ def test_fewer_candidates_than_asked_for_leave_padding(isa: str) -> None:
         ({"k": 1.5}, "k must be an integer, got 1.5"),
         ({"k": -1}, "k must be an integer from 0 .* got -1"),
         ({"diversity": -0.5}, "diversity must be within 0 to 1, got -0.5"),
-        ({"diversity": [0.1, 0.2]}, "diversity must be one number or one per query"),
+        ({"diversity": [0.1, 0.2]}, "diversity must be a number or"),
         ({"num_threads": 0}, "num_threads must be an integer from 1 .* got 0"),
     ],
 )

@@ -10,12 +10,14 @@ from shortlist_kernels.cuda import backend, interop
 from shortlist_kernels.cuda.backend import LANES, DeviceArray, num_blocks
 from shortlist_kernels.cuda.kernels.diversity import raise_determinant, take_marginal
 from shortlist_kernels.cuda.kernels.scoring import NUM_FACTS, describe_items
-from shortlist_kernels.rerank.diversity import diagonal, diversities, refuse_bad_scores
+from shortlist_kernels.reference.ranks import relevance_lost
+from shortlist_kernels.rerank.candidates import candidates, fractions
+from shortlist_kernels.rerank.diversity import diagonal
 
 COSINE = METRICS.index("cosine")
 
 
-class _Candidates(NamedTuple):
+class _Call(NamedTuple):
     """The checked arguments of a call."""
 
     vectors: DeviceArray  # float32 (Q * N, D)
@@ -48,7 +50,7 @@ def marginal(vectors: DeviceArray, scores_QN: Float64, k: int, diversity_Q: Floa
     order_QK = np.full((len(scores_QN), k), -1)
     for part in backend.row_parts(len(scores_QN)):
         order_QK[part] = _marginal(_vectors_of(vectors, scores_QN, part), scores_QN[part], k, diversity_Q[part])
-    return order_QK, relevance_lost(scores_QN, order_QK)
+    return order_QK, _lost(scores_QN, order_QK)
 
 
 def _vectors_of(vectors: DeviceArray, scores_QN: Float64, part: slice) -> DeviceArray:
@@ -80,7 +82,7 @@ def determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64,
     order_QK = np.full((len(scores_QN), k), -1)
     for part in backend.row_parts(len(scores_QN)):
         order_QK[part] = _determinantal(_vectors_of(vectors, scores_QN, part), scores_QN[part], weights_QN[part], k)
-    return order_QK, relevance_lost(scores_QN, order_QK)
+    return order_QK, _lost(scores_QN, order_QK)
 
 
 def _determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64, k: int) -> Int64:
@@ -110,18 +112,14 @@ def _determinantal(vectors: DeviceArray, scores_QN: Float64, weights_QN: Float64
     return order_QK
 
 
-def relevance_lost(scores_QN: Float64, order_QK: Int64) -> Float64:
-    """The sum of as many best scores minus the sum of those taken, each one after the other, best and first first."""
-    lost_Q = np.zeros(len(scores_QN))
-    for query, (scores_N, order_K) in enumerate(zip(scores_QN, order_QK, strict=True)):
-        taken = scores_N[order_K[order_K >= 0]]
-        best = np.sort(scores_N)[::-1][: taken.size]
-        lost_Q[query] = _sum_in_order(best) - _sum_in_order(taken)
-    return lost_Q
-
-
-def _sum_in_order(values: Float64) -> float:
-    return float(np.cumsum(np.concatenate([np.zeros(1), values]))[-1])
+def _lost(scores_QN: Float64, order_QK: Int64) -> Float64:
+    return np.array(
+        [
+            relevance_lost(scores_N, order_K[order_K >= 0])
+            for scores_N, order_K in zip(scores_QN, order_QK, strict=True)
+        ],
+        np.float64,
+    )
 
 
 def _num_taken(scores_QN: Float64, k: int) -> Any:
@@ -134,20 +132,16 @@ def _facts(vectors: DeviceArray, num_rows: int) -> DeviceArray:
     return facts
 
 
-def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Candidates:
+def _checked(vectors: Any, scores: Any, k: int, diversity: Any) -> _Call:
     backend.require_gpu()
-    array = checks.as_array("scores", interop.on_host("scores", scores))
-    if array.dtype not in (np.float32, np.float64) or array.ndim not in (1, 2):
-        raise ValueError(f"scores must be float32 or float64 of 1 or 2 axes, got {array.dtype} of shape {array.shape}")
-    refuse_bad_scores(array)
-    on_device, shape = interop.float32s("vectors", vectors, (*array.shape, "D"))
-    scores_QN = np.ascontiguousarray(np.atleast_2d(array), dtype=np.float64)
-    return _Candidates(
+    users = candidates(interop.on_host("scores", scores))
+    on_device, shape = interop.float32s("vectors", vectors, (*users.shape, "D"))
+    return _Call(
         on_device.reshape((-1, max(shape[-1], 1))),
-        scores_QN,
+        users.scores_QN,
         checks.whole_number("k", k, minimum=0),
-        diversities(interop.on_host("diversity", diversity), len(scores_QN)),
-        array.ndim == 1,
+        fractions("diversity", interop.on_host("diversity", diversity), len(users.scores_QN)),
+        len(users.shape) == 1,
     )
 
 

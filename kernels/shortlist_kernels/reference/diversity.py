@@ -3,6 +3,7 @@
 import numpy as np
 
 from shortlist_kernels.arrays import Float32, Float64, Int64
+from shortlist_kernels.reference.ranks import relevance_lost
 from shortlist_kernels.reference.scores import lane_sum, row_statistics, similarity
 
 LEAST_RESIDUAL = 1e-10  # rounding of float32 vectors leaves about 1e-14 of a residual that is 0
@@ -29,7 +30,7 @@ def mmr(
             order_QK[query, place] = chosen
             cosines_N = similarity("cosine", vectors_ND[chosen], vectors_ND, statistics)
             closest_N = cosines_N if place == 0 else np.maximum(closest_N, cosines_N)
-        lost_Q[query] = _relevance_lost(scores_N, order_QK[query, :num_selected])
+        lost_Q[query] = relevance_lost(scores_N, order_QK[query, :num_selected])
     return order_QK, lost_Q
 
 
@@ -49,7 +50,7 @@ def dpp(
         left = np.flatnonzero(open_N)
         taken.extend(left[np.argsort(-scores_N[left], kind="stable")][: k - len(taken)].tolist())
         order_QK[query, : len(taken)] = taken
-        lost_Q[query] = _relevance_lost(scores_N, np.array(taken, np.int64))
+        lost_Q[query] = relevance_lost(scores_N, np.array(taken, np.int64))
     return order_QK, lost_Q
 
 
@@ -94,15 +95,3 @@ def _direction(vector_D: Float32, inverse: np.float64, residual: float, basis: l
         for part, other_D in zip(parts, basis, strict=True):
             direction_D = direction_D - part * other_D
     return np.asarray(direction_D * (1.0 / np.sqrt(lane_sum(direction_D * direction_D))))
-
-
-def _relevance_lost(scores_N: Float64, taken: Int64) -> float:
-    best = np.sort(scores_N)[::-1][: taken.size]
-    return _sum_in_order(best) - _sum_in_order(scores_N[taken])
-
-
-def _sum_in_order(values: Float64) -> float:
-    total = 0.0
-    for value in values:
-        total += float(value)
-    return total

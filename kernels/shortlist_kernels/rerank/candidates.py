@@ -1,4 +1,4 @@
-"""The arguments that re-ranking by rules shares, and the form of its answers."""
+"""The arguments that re-ranking shares, and the form of its answers."""
 
 from typing import Any, NamedTuple
 
