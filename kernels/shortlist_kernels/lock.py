@@ -10,8 +10,9 @@ from contextlib import contextmanager
 class ReadersWriterLock:
     """Readers do not wait for each other; a waiting writer goes before readers that come later.
 
-    Not reentrant. The child of a fork starts with the lock free: no thread that held it lives there. What a writer had
-    half done at that moment stays so in the child: fork before threads change things.
+    Not reentrant. A KeyboardInterrupt at any moment leaves it free: what an interruption can tear apart is done again
+    until it is whole, which does no harm. The child of a fork starts with the lock free: no thread that held it lives
+    there. What a writer had half done at that moment stays so in the child: fork before threads change things.
     """
 
     def __init__(self) -> None:
@@ -19,44 +20,65 @@ class ReadersWriterLock:
         _locks.add(self)
 
     def _start(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
-        self._num_readers = 0
-        self._num_writers_waiting = 0
-        self._is_writing = False
+        # `with` takes and gives back a plain lock in one step; a Condition does so in Python, where it may be torn.
+        self._mutex = threading.Lock()
+        self._changed = threading.Condition(self._mutex)
+        self._readers = set[object]()
+        self._waiting_writers = set[object]()
+        self._writer: object | None = None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Holds the lock beside other readers."""
-        with self._changed:
-            while self._is_writing or self._num_writers_waiting:
-                self._changed.wait()
-            self._num_readers += 1
+        reader = object()
         try:
+            with self._mutex:
+                while self._writer is not None or self._waiting_writers:
+                    self._changed.wait()
+                self._readers.add(reader)
             yield
         finally:
-            with self._changed:
-                self._num_readers -= 1
-                if self._num_readers == 0:
-                    self._changed.notify_all()
+            interruption = None
+            while True:
+                try:
+                    self._leave(reader)
+                    break
+                except KeyboardInterrupt as error:
+                    interruption = error
+            if interruption is not None:
+                raise interruption
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Holds the lock alone."""
-        with self._changed:
-            self._num_writers_waiting += 1
-            try:
-                while self._is_writing or self._num_readers:
-                    self._changed.wait()
-                self._is_writing = True
-            finally:
-                self._num_writers_waiting -= 1
-                self._changed.notify_all()  # readers wait for waiting writers, even for one that gave up
+        writer = object()
         try:
+            with self._mutex:
+                self._waiting_writers.add(writer)
+                while self._writer is not None or self._readers:
+                    self._changed.wait()
+                self._writer = writer
+                self._waiting_writers.discard(writer)
             yield
         finally:
-            with self._changed:
-                self._is_writing = False
-                self._changed.notify_all()
+            interruption = None
+            while True:
+                try:
+                    self._leave(writer)
+                    break
+                except KeyboardInterrupt as error:
+                    interruption = error
+            if interruption is not None:
+                raise interruption
+
+    def _leave(self, holder: object) -> None:
+        """Frees what a reader or writer holds or waits for, if anything; may be called again."""
+        with self._mutex:
+            self._readers.discard(holder)
+            self._waiting_writers.discard(holder)
+            if self._writer is holder:
+                self._writer = None
+            self._changed.notify_all()
 
 
 _locks: "weakref.WeakSet[ReadersWriterLock]" = weakref.WeakSet()

@@ -180,3 +180,31 @@ def test_an_interrupted_change_is_done_or_not_begun(share: float) -> None:
     index.remove(index.ids)
     index.add(ids, vectors)
     assert len(index) == 40_000
+
+
+def test_an_interruption_at_any_moment_leaves_the_index_free() -> None:
+    index, random = VectorIndex(4), np.random.default_rng(0)
+    vectors = np.ones((2, 4), np.float32)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    num_interrupted = 0
+    try:
+        for delay_s in random.uniform(1e-6, 3e-4, 3000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, delay_s)
+                for _ in range(20):
+                    index.add([1, 2], vectors)
+                    index.search(vectors, 1)
+                    index.remove([1, 2])
+            except KeyboardInterrupt:
+                num_interrupted += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            index.remove(index.ids)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert num_interrupted > 100
+    assert len(index) == 0
