@@ -1,8 +1,8 @@
 """The arrays behind an index, in chunks, and the table that finds positions by id.
 
 A position is an item's place in the order of `ids`. Chunks hold a power of two of items, all but the last the same
-number, so that growing copies no more than the last one. `cpu/store.h` says what the arrays hold; `cpu/items.c` changes
-them in place, so whoever calls `append`, `replace` or `remove` must be alone with the store.
+number, so that growing copies no more than the last one. `cpu/search/store.h` says what the arrays hold; items.c beside
+it changes them in place, so whoever calls `append`, `replace` or `remove` must be alone with the store.
 """
 
 import mmap

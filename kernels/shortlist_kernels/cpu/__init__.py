@@ -1,18 +1,17 @@
-"""The backend in C.
+"""The kernels in C.
 
-_cpu.pyx        hands arrays to C and releases the GIL around one call; nothing is computed there
-backend.py      what `dispatch.Backend` asks for, on top of it
-kernels.h       the C functions that Python calls
-
-store.h         the items of an index: items.c changes them, encode.c makes their codes, id_table.c finds them by id
-search.c        exact search: scan.c goes through the codes (queries.c, bounds.c, candidates.c), exhaustive.c scores all
-vectors.c       the metrics in float64
-topk.c          the largest of rows: collect.c finds candidates, keyed.c selects and sorts them by integer keys
-similarity.c  history.c  mmr.c  the other operations
-select.c        the best k of a stream, accumulator.c: sums of sparse rows, filter.h: masks and lists
-threads.c       runs the tasks of a call, cores.c: how many may run at once
-simd/           one file per instruction set (topk_*.c: one more for topk), detect.c: which are compiled in;
-                simd.h, scan.h and topk.h: what each provides
+backend.py      `dispatch.Backend`: makes the outputs and calls `_cpu`
+_cpu.pyx        hands arrays to C and releases the GIL around one call; the .pxi files are its parts
+kernels.h       what C offers to it
+vectors.c       norms and scores of rows; finite.c: whether all values of an array are finite
+search/         the items of an index, and the ways to search them
+selection/      the largest of rows of numbers, and of streams
+neighbours/     sparse rows that are alike, and what they say of histories and ratings
+fusion/         ranked lists into one
+rerank/         greedy diversity, calibration, caps, exposure
+threads/        runs the tasks of a call; how many may run at once
+simd/           what the others compute with, one file per instruction set (topk_*.c: one more for topk); detect.c:
+                which are compiled in; simd.h, scan.h and topk.h: what each provides
 """
 
 try:
