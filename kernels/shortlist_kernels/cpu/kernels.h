@@ -232,7 +232,8 @@ typedef struct {
   int64_t num_queries, num_items, dim;
 } candidate_batch;
 
-// mmr.c, dpp.c: `order` has num_queries * k entries. num_threads 0 means what is best.
+// mmr.c, dpp.c: `order` has num_queries * k entries, `diversity` one a query, `weights` one a
+// candidate. num_threads 0 means what is best.
 int mmr(const simd_set* simd, const candidate_batch* batch, const double* diversity, int64_t k,
         int64_t num_threads, int64_t* order, double* lost);
 int dpp(const simd_set* simd, const candidate_batch* batch, const double* weights, int64_t k,

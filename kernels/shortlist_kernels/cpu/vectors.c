@@ -19,6 +19,13 @@ static double lane_sum(const double* values, const double* factors, int64_t coun
   return reduce_lanes(lanes);
 }
 
+double lane_product(const double* left, const double* right, int64_t count) {
+  double lanes[LANES] = {0};
+  for (int64_t i = 0; i < count; i += LANES)
+    for (int lane = 0; lane < LANES; lane++) lanes[lane] += left[i + lane] * right[i + lane];
+  return reduce_lanes(lanes);
+}
+
 static double centre(double* values, int64_t dim) {
   double mean = lane_sum(values, 0, dim) / (double)dim;
   for (int64_t d = 0; d < dim; d++) values[d] -= mean;

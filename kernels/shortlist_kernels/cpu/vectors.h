@@ -14,6 +14,9 @@ const float* comparable_row(metric_kind metric, const float* row, int64_t dim, f
 
 double squared_norm(const float* row, int64_t dim);
 
+// The inner product of `count` values, whole lanes, in the order of simd.h.
+double lane_product(const double* left, const double* right, int64_t count);
+
 // The cosines of `count` consecutive rows with these norms.
 void score_cosines(const simd_set* simd, const float* rows, const double* norms, int64_t count,
                    int64_t dim, const double* query, double norm, double* scores);

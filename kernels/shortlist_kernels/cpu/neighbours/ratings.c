@@ -3,7 +3,7 @@
 
 #include "overlap.h"
 #include "select.h"
-#include "threads.h"
+#include "workers.h"
 
 typedef struct {
   double* similarities;  // of the row at hand with each row, 0 where it is no neighbour
@@ -19,7 +19,6 @@ typedef struct {
   const rating_pairs* pairs;
   const rating_centres* centres;
   int64_t k, min_k;
-  workspace* workspaces;
   double* predictions;
 } predict_call;
 
@@ -91,9 +90,9 @@ static void predict(const predict_call* call, int64_t row, int64_t pair, workspa
   call->predictions[pair] = centre(call->centres, row, column) + above / below;
 }
 
-static void predict_row(void* context, int64_t thread, int64_t group) {
+static void predict_row(void* room, const void* context, int64_t group) {
   const predict_call* call = context;
-  workspace* work = &call->workspaces[thread];
+  workspace* work = room;
   int64_t row = call->pairs->rows[group];
   fill(call, row, work);
   for (int64_t pair = call->pairs->starts[group]; pair < call->pairs->starts[group + 1]; pair++)
@@ -101,14 +100,18 @@ static void predict_row(void* context, int64_t thread, int64_t group) {
   clear(call, row, work);
 }
 
-static int create(workspace* work, const predict_call* call, int64_t num_rows) {
+static int create(void* room, const void* context) {
+  workspace* work = room;
+  const predict_call* call = context;
+  int64_t num_rows = call->compared->by_column.num_columns;
   int result = call->alike ? 0 : overlaps_create(&work->overlaps, num_rows);
   work->similarities = calloc((size_t)num_rows + 1, sizeof(double));
   work->entries = malloc((size_t)(call->k + 1) * sizeof(scored));
   return work->similarities && work->entries ? result : OUT_OF_MEMORY;
 }
 
-static void release(workspace* work) {
+static void release(void* room) {
+  workspace* work = room;
   overlaps_release(&work->overlaps);
   free(work->similarities);
   free(work->entries);
@@ -118,8 +121,8 @@ int predict_ratings(const given_rows* given, const compared_rows* compared, cons
                     const similarity_measure* measure, const rating_pairs* pairs,
                     const rating_centres* centres, int64_t k, int64_t min_k, int64_t num_threads,
                     double* predictions) {
+  static const worker rule = {sizeof(workspace), create, release, predict_row};
   int64_t num_rows = compared->by_column.num_columns;
-  workspace workspaces[MAX_THREADS] = {0};
   predict_call call = {.given = given,
                        .compared = compared,
                        .alike = alike,
@@ -128,14 +131,6 @@ int predict_ratings(const given_rows* given, const compared_rows* compared, cons
                        .centres = centres,
                        .k = k < num_rows ? k : num_rows,
                        .min_k = min_k,
-                       .workspaces = workspaces,
                        .predictions = predictions};
-  int result = 0;
-  if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
-  if (num_threads > pairs->num_groups) num_threads = pairs->num_groups;
-  for (int64_t i = 0; i < num_threads; i++)
-    if (create(&workspaces[i], &call, num_rows)) result = OUT_OF_MEMORY;
-  if (result == 0) run_tasks(num_threads, pairs->num_groups, predict_row, &call);
-  for (int64_t i = 0; i < num_threads; i++) release(&workspaces[i]);
-  return result;
+  return run_workers(&rule, &call, num_threads, pairs->num_groups);
 }

@@ -7,7 +7,6 @@
 #include "kernels.h"
 #include "kinds.h"
 #include "ranked.h"
-#include "threads.h"
 
 typedef struct {
   double weight, value;
@@ -39,9 +38,9 @@ typedef struct {
   const membership_rows* memberships;
   const double* targets;
   const double* strengths;
+  int64_t most_entries;  // of the memberships of the candidates of one query
   const reranking* out;
   const first_ranks* first;
-  workspace* works;  // one per thread
 } calibrate_call;
 
 // These and the formulas below are those of the reference, operation by operation.
@@ -158,10 +157,10 @@ static kind_state* best_kind(workspace* work, double strength) {
   return best;
 }
 
-static void rerank_one(void* context, int64_t thread, int64_t query) {
+static void rerank_one(void* room, const void* context, int64_t query) {
   const calibrate_call* call = context;
   const membership_rows* memberships = call->memberships;
-  workspace* work = &call->works[thread];
+  workspace* work = room;
   int64_t k = call->out->k, num_open = prepare(call, query, work);
   int64_t num_places = k < num_open ? k : num_open;
   const double* target = call->targets + query * memberships->num_groups;
@@ -182,10 +181,26 @@ static void rerank_one(void* context, int64_t thread, int64_t query) {
   call->out->lost[query] = ranked_sum(&work->ranked, num_places) - sum;
 }
 
-static int create(workspace* work, const candidate_rows* rows, const membership_rows* memberships,
-                  int64_t most_entries) {
+// The most groups that the kinds of one query can list.
+static int64_t count_entries(const candidate_rows* rows, const membership_rows* memberships) {
+  const int64_t* indptr = memberships->indptr;
+  if (rows->groups) return indptr[memberships->num_rows];
+  int64_t most = 0;
+  for (int64_t q = 0; q < rows->num_queries; q++) {
+    int64_t count = indptr[(q + 1) * rows->num_items] - indptr[q * rows->num_items];
+    if (count > most) most = count;
+  }
+  return most;
+}
+
+static int create(void* room, const void* context) {
+  workspace* work = room;
+  const calibrate_call* call = context;
+  const candidate_rows* rows = call->rows;
+  const membership_rows* memberships = call->memberships;
   int64_t num_kinds = rows->groups ? memberships->num_rows : rows->num_items;
-  size_t num_groups = (size_t)memberships->num_groups + 1, num_entries = (size_t)most_entries + 1;
+  size_t num_groups = (size_t)memberships->num_groups + 1,
+         num_entries = (size_t)call->most_entries + 1;
   int result = ranked_create(&work->ranked, rows->num_items, num_kinds);
   if (result == 0 && !rows->groups) result = kinds_create(&work->kinds, rows->num_items);
   work->states = malloc(((size_t)num_kinds + 1) * sizeof(kind_state));
@@ -200,7 +215,8 @@ static int create(workspace* work, const candidate_rows* rows, const membership_
              : OUT_OF_MEMORY;
 }
 
-static void release(workspace* work) {
+static void release(void* room) {
+  workspace* work = room;
   ranked_release(&work->ranked);
   kinds_release(&work->kinds);
   free(work->states);
@@ -211,32 +227,17 @@ static void release(workspace* work) {
   free(work->floors);
 }
 
-// The most groups that the kinds of one query can list.
-static int64_t count_entries(const candidate_rows* rows, const membership_rows* memberships) {
-  const int64_t* indptr = memberships->indptr;
-  if (rows->groups) return indptr[memberships->num_rows];
-  int64_t most = 0;
-  for (int64_t q = 0; q < rows->num_queries; q++) {
-    int64_t count = indptr[(q + 1) * rows->num_items] - indptr[q * rows->num_items];
-    if (count > most) most = count;
-  }
-  return most;
-}
-
 int calibrate(const simd_set* simd, const candidate_rows* rows, const membership_rows* memberships,
               const double* targets, const double* strengths, int64_t num_threads,
               const reranking* out) {
-  workspace works[MAX_THREADS] = {0};
+  static const worker rule = {sizeof(workspace), create, release, rerank_one};
   first_ranks first = {0};
-  if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
-  if (num_threads > rows->num_queries) num_threads = rows->num_queries;
-  calibrate_call call = {rows, memberships, targets, strengths, out, &first, works};
-  int64_t most_entries = count_entries(rows, memberships);
-  int result = first_ranks_find(simd, rows, out->k, num_threads, &first);
-  for (int64_t t = 0; t < num_threads && result == 0; t++)
-    result = create(&works[t], rows, memberships, most_entries);
-  if (result == 0) run_tasks(num_threads, rows->num_queries, rerank_one, &call);
-  for (int64_t t = 0; t < num_threads; t++) release(&works[t]);
-  first_ranks_release(&first);
-  return result;
+  calibrate_call call = {.rows = rows,
+                         .memberships = memberships,
+                         .targets = targets,
+                         .strengths = strengths,
+                         .most_entries = count_entries(rows, memberships),
+                         .out = out,
+                         .first = &first};
+  return rerank_by(&rule, &call, simd, rows, out->k, num_threads, &first);
 }

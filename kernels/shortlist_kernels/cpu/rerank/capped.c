@@ -5,7 +5,6 @@
 
 #include "kernels.h"
 #include "ranked.h"
-#include "threads.h"
 
 typedef struct {
   ranked_groups ranked;  // one group
@@ -19,10 +18,9 @@ typedef struct {
   const candidate_rows* rows;
   const int64_t* slots;
   const int64_t* caps;
-  int64_t num_attributes, window, max_displacement;
+  int64_t num_slots, num_attributes, window, max_displacement;
   const reranking* out;
   const first_ranks* first;
-  workspace* works;  // one per thread
 } capped_call;
 
 // What the places of one query see.
@@ -74,9 +72,9 @@ static int64_t choose(workspace* work, const place_rules* rules) {
   return rules->is_bounded ? take_waiting(work, 0) : -1;
 }
 
-static void rerank_one(void* context, int64_t thread, int64_t query) {
+static void rerank_one(void* room, const void* context, int64_t query) {
   const capped_call* call = context;
-  workspace* work = &call->works[thread];
+  workspace* work = room;
   int64_t num_items = call->rows->num_items, k = call->out->k;
   int64_t* order = call->out->order + query * k;
   int64_t num_open = ranked_fill(&work->ranked, call->rows, call->first, query, NULL, 1);
@@ -106,14 +104,18 @@ static void rerank_one(void* context, int64_t thread, int64_t query) {
   call->out->lost[query] = ranked_sum(&work->ranked, place) - sum;
 }
 
-static int create(workspace* work, int64_t num_items, int64_t num_slots) {
+static int create(void* room, const void* context) {
+  workspace* work = room;
+  const capped_call* call = context;
+  int64_t num_items = call->rows->num_items;
   int result = ranked_create(&work->ranked, num_items, 1);
   work->waiting = malloc(((size_t)num_items + 1) * sizeof(int64_t));
-  work->counts = calloc((size_t)num_slots + 1, sizeof(int64_t));
+  work->counts = calloc((size_t)call->num_slots + 1, sizeof(int64_t));
   return result == 0 && work->waiting && work->counts ? 0 : OUT_OF_MEMORY;
 }
 
-static void release(workspace* work) {
+static void release(void* room) {
+  workspace* work = room;
   ranked_release(&work->ranked);
   free(work->waiting);
   free(work->counts);
@@ -122,17 +124,9 @@ static void release(workspace* work) {
 int capped(const simd_set* simd, const candidate_rows* rows, const int64_t* slots,
            int64_t num_attributes, const int64_t* caps, int64_t num_slots, int64_t window,
            int64_t max_displacement, int64_t num_threads, const reranking* out) {
-  workspace works[MAX_THREADS] = {0};
+  static const worker rule = {sizeof(workspace), create, release, rerank_one};
   first_ranks first = {0};
-  if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
-  if (num_threads > rows->num_queries) num_threads = rows->num_queries;
-  capped_call call = {rows, slots,  caps, num_attributes, window, max_displacement,
-                      out,  &first, works};
-  int result = first_ranks_find(simd, rows, out->k, num_threads, &first);
-  for (int64_t t = 0; t < num_threads && result == 0; t++)
-    result = create(&works[t], rows->num_items, num_slots);
-  if (result == 0) run_tasks(num_threads, rows->num_queries, rerank_one, &call);
-  for (int64_t t = 0; t < num_threads; t++) release(&works[t]);
-  first_ranks_release(&first);
-  return result;
+  capped_call call = {rows, slots, caps, num_slots, num_attributes, window, max_displacement,
+                      out,  &first};
+  return rerank_by(&rule, &call, simd, rows, out->k, num_threads, &first);
 }

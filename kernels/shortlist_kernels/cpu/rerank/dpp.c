@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "greedy.h"
-#include "threads.h"
 
 // See reference/diversity.py.
 static const double LEAST_RESIDUAL = 1e-10, CANCELLING_RESIDUAL = 0.5;
@@ -16,15 +15,6 @@ typedef struct {
   double* residuals;
   double* parts;  // of a vector along each direction
 } workspace;
-
-typedef struct {
-  const candidate_batch* batch;
-  const double* weights;
-  int64_t k;
-  int64_t* order;
-  double* lost;
-  workspace* work;  // one per thread
-} dpp_call;
 
 static double gain(const workspace* work, int64_t item) {
   double residual = work->residuals[item];
@@ -43,32 +33,6 @@ static double learn(void* rule, int64_t item, int64_t first, int64_t count,
   }
   work->residuals[item] = residual;
   return gain(work, item);
-}
-
-static int create(workspace* work, const simd_set* simd, const candidate_batch* batch, int64_t k) {
-  int64_t most = k < batch->num_items ? k : batch->num_items;
-  int result = greedy_create(&work->choice, simd, batch, most);
-  work->choice.learn = learn;
-  work->choice.rule = work;
-  work->residuals = malloc((size_t)(batch->num_items + 1) * sizeof(double));
-  work->parts = malloc((size_t)(most + 1) * sizeof(double));
-  return work->residuals && work->parts ? result : OUT_OF_MEMORY;
-}
-
-static void release(workspace* work) {
-  greedy_free(&work->choice);
-  free(work->residuals);
-  free(work->parts);
-}
-
-// The sum of products of whole lanes, in the order of simd.h.
-static double product(const double* left, const double* right, int64_t count) {
-  double lanes[LANES] = {0};
-  for (int64_t i = 0; i < count; i += LANES)
-    for (int j = 0; j < LANES; j++) lanes[j] += left[i + j] * right[i + j];
-  double even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6]);
-  double odd = (lanes[1] + lanes[5]) + (lanes[3] + lanes[7]);
-  return even + odd;
 }
 
 // Subtracts the parts along `count` directions one after the other, several in one pass over the
@@ -103,15 +67,16 @@ static void orthonormalize(workspace* work, int64_t item, double* direction) {
   subtract(direction, choice->directions, work->parts, count, length);
   if (work->residuals[item] < CANCELLING_RESIDUAL) {
     for (int64_t t = 0; t < count; t++)
-      work->parts[t] = product(direction, choice->directions + t * length, length);
+      work->parts[t] = lane_product(direction, choice->directions + t * length, length);
     subtract(direction, choice->directions, work->parts, count, length);
   }
-  inverse = 1.0 / sqrt(product(direction, direction, length));
+  inverse = 1.0 / sqrt(lane_product(direction, direction, length));
   for (int64_t d = 0; d < length; d++) direction[d] *= inverse;
 }
 
-// Returns how many add to the determinant, at most k.
-static int64_t choose(workspace* work, const double* scores, int64_t k, int64_t* order) {
+// As many as add to the determinant.
+static int64_t choose(void* rule, const double* scores, int64_t k, int64_t* order) {
+  workspace* work = rule;
   greedy* choice = &work->choice;
   for (int64_t i = 0; i < choice->num_items; i++) {
     work->residuals[i] = 1.0;
@@ -126,30 +91,35 @@ static int64_t choose(workspace* work, const double* scores, int64_t k, int64_t*
   return k;
 }
 
-static void rerank_query(void* context, int64_t thread, int64_t q) {
-  const dpp_call* call = context;
-  const candidate_batch* batch = call->batch;
-  workspace* work = &call->work[thread];
-  const double* scores = batch->scores + q * batch->num_items;
-  int64_t* order = call->order + q * call->k;
-  work->weights = call->weights + q * batch->num_items;
-  int64_t num_open =
-      greedy_begin(&work->choice, batch->vectors + q * batch->num_items * batch->dim, scores);
-  int64_t count = call->k < num_open ? call->k : num_open;
-  int64_t num_chosen = choose(work, scores, count, order);
-  greedy_fill(&work->choice, scores, count - num_chosen, order + num_chosen);
-  call->lost[q] = relevance_lost(&work->choice, scores, order, count);
+static int create(void* room, const void* context) {
+  workspace* work = room;
+  const greedy_call* call = context;
+  int result = greedy_create(&work->choice, call);
+  work->choice.learn = learn;
+  work->choice.choose = choose;
+  work->choice.rule = work;
+  work->residuals = malloc((size_t)(call->batch->num_items + 1) * sizeof(double));
+  work->parts = malloc((size_t)(greedy_most(call) + 1) * sizeof(double));
+  return work->residuals && work->parts ? result : OUT_OF_MEMORY;
+}
+
+static void release(void* room) {
+  workspace* work = room;
+  greedy_free(&work->choice);
+  free(work->residuals);
+  free(work->parts);
+}
+
+static void rerank_query(void* room, const void* context, int64_t query) {
+  workspace* work = room;
+  const greedy_call* call = context;
+  work->weights = call->weights + query * call->batch->num_items;
+  greedy_rerank(&work->choice, call, query);
 }
 
 int dpp(const simd_set* simd, const candidate_batch* batch, const double* weights, int64_t k,
         int64_t num_threads, int64_t* order, double* lost) {
-  workspace work[MAX_THREADS];
-  dpp_call call = {batch, weights, k, order, lost, work};
-  int result = 0;
-  num_threads = greedy_threads(batch, num_threads);
-  for (int64_t t = 0; t < num_threads; t++)
-    if (create(&work[t], simd, batch, k) != 0) result = OUT_OF_MEMORY;
-  if (result == 0) run_tasks(num_threads, batch->num_queries, rerank_query, &call);
-  for (int64_t t = 0; t < num_threads; t++) release(&work[t]);
-  return result;
+  static const worker rule = {sizeof(workspace), create, release, rerank_query};
+  greedy_call call = {simd, batch, weights, k, order, lost};
+  return greedy_run(&rule, &call, num_threads);
 }

@@ -8,7 +8,6 @@
 
 #include "kernels.h"
 #include "ranked.h"
-#include "threads.h"
 
 // Of one group, for its next item: `chosen` counts in the first pass, `placed` in the second.
 typedef struct {
@@ -35,7 +34,6 @@ typedef struct {
   int64_t num_groups;
   const reranking* out;
   const first_ranks* first;
-  workspace* works;  // one per thread
 } exposure_call;
 
 // Shares come from decimals: what is within this of a whole number of items counts as that.
@@ -205,10 +203,10 @@ static double longest_attempt(workspace* work, int64_t* order) {
   return sum;
 }
 
-static void rerank_one(void* context, int64_t thread, int64_t query) {
+static void rerank_one(void* room, const void* context, int64_t query) {
   const exposure_call* call = context;
   const candidate_rows* rows = call->rows;
-  workspace* work = &call->works[thread];
+  workspace* work = room;
   int64_t num_open = ranked_fill(&work->ranked, rows, call->first, query,
                                  rows->groups + query * rows->num_items, call->num_groups);
   work->num_groups = call->num_groups;
@@ -223,16 +221,20 @@ static void rerank_one(void* context, int64_t thread, int64_t query) {
   call->out->lost[query] = ranked_sum(&work->ranked, work->num_places) - sum;
 }
 
-static int create(workspace* work, int64_t num_items, int64_t num_groups, int64_t k) {
+static int create(void* room, const void* context) {
+  workspace* work = room;
+  const exposure_call* call = context;
+  int64_t num_items = call->rows->num_items, k = call->out->k;
   size_t num_places = (size_t)(k < num_items ? k : num_items);
-  int result = ranked_create(&work->ranked, num_items, num_groups);
-  work->groups = malloc((size_t)num_groups * sizeof(group_state) + 1);
+  int result = ranked_create(&work->ranked, num_items, call->num_groups);
+  work->groups = malloc((size_t)call->num_groups * sizeof(group_state) + 1);
   work->slack = malloc((num_places + 2) * sizeof(int64_t));
   work->due = malloc((num_places + 2) * sizeof(int64_t));
   return result == 0 && work->groups && work->slack && work->due ? 0 : OUT_OF_MEMORY;
 }
 
-static void release(workspace* work) {
+static void release(void* room) {
+  workspace* work = room;
   ranked_release(&work->ranked);
   free(work->groups);
   free(work->slack);
@@ -242,16 +244,8 @@ static void release(workspace* work) {
 int exposure(const simd_set* simd, const candidate_rows* rows, const double* min_shares,
              const double* max_shares, int64_t num_groups, int64_t num_threads,
              const reranking* out) {
-  workspace works[MAX_THREADS] = {0};
+  static const worker rule = {sizeof(workspace), create, release, rerank_one};
   first_ranks first = {0};
-  if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
-  if (num_threads > rows->num_queries) num_threads = rows->num_queries;
-  exposure_call call = {rows, min_shares, max_shares, num_groups, out, &first, works};
-  int result = first_ranks_find(simd, rows, out->k, num_threads, &first);
-  for (int64_t t = 0; t < num_threads && result == 0; t++)
-    result = create(&works[t], rows->num_items, num_groups, out->k);
-  if (result == 0) run_tasks(num_threads, rows->num_queries, rerank_one, &call);
-  for (int64_t t = 0; t < num_threads; t++) release(&works[t]);
-  first_ranks_release(&first);
-  return result;
+  exposure_call call = {rows, min_shares, max_shares, num_groups, out, &first};
+  return rerank_by(&rule, &call, simd, rows, out->k, num_threads, &first);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cores.h"
-#include "threads.h"
 
 enum {
   AT_ONCE = 4,                // choices that a candidate learns of before its bound is looked at
@@ -17,14 +16,19 @@ typedef struct {
   double value;
 } leader;
 
-int greedy_create(greedy* choice, const simd_set* simd, const candidate_batch* batch,
-                  int64_t most) {
+int64_t greedy_most(const greedy_call* call) {
+  return call->k < call->batch->num_items ? call->k : call->batch->num_items;
+}
+
+int greedy_create(greedy* choice, const greedy_call* call) {
+  const candidate_batch* batch = call->batch;
   size_t items = (size_t)batch->num_items + 1;
-  *choice = (greedy){.simd = simd, .num_items = batch->num_items, .dim = batch->dim};
+  size_t values = (size_t)(greedy_most(call) * padded_dim(batch->dim)) + 1;
+  *choice = (greedy){.simd = call->simd, .num_items = batch->num_items, .dim = batch->dim};
   choice->bounds = malloc(items * sizeof(double));
   choice->num_seen = malloc(items * sizeof(int64_t));
   choice->norms = malloc(items * sizeof(double));
-  choice->directions = malloc((size_t)(most * padded_dim(batch->dim) + 1) * sizeof(double));
+  choice->directions = malloc(values * sizeof(double));
   choice->entries = malloc(items * sizeof(scored));
   int is_complete =
       choice->bounds && choice->num_seen && choice->norms && choice->directions && choice->entries;
@@ -39,7 +43,8 @@ void greedy_free(greedy* choice) {
   free(choice->entries);
 }
 
-int64_t greedy_begin(greedy* choice, const float* vectors, const double* scores) {
+// Bars the candidates with score -INFINITY; how many are left.
+static int64_t begin(greedy* choice, const float* vectors, const double* scores) {
   int64_t num_open = 0;
   choice->vectors = vectors;
   choice->num_chosen = 0;
@@ -120,13 +125,15 @@ static void find_best(greedy* choice, const double* scores, int64_t count, int a
   best_sort(&best);
 }
 
-void greedy_fill(greedy* choice, const double* scores, int64_t count, int64_t* positions) {
+// Writes the positions of the best `count` scores among the candidates still open.
+static void fill(greedy* choice, const double* scores, int64_t count, int64_t* positions) {
   find_best(choice, scores, count, 1);
   for (int64_t i = 0; i < count; i++) positions[i] = choice->entries[i].id;
 }
 
-double relevance_lost(greedy* choice, const double* scores, const int64_t* positions,
-                      int64_t count) {
+// The sum of the best `count` scores, minus that of those at `positions`.
+static double relevance_lost(greedy* choice, const double* scores, const int64_t* positions,
+                             int64_t count) {
   double best = 0.0, taken = 0.0;
   find_best(choice, scores, count, 0);
   for (int64_t i = 0; i < count; i++) {
@@ -136,12 +143,23 @@ double relevance_lost(greedy* choice, const double* scores, const int64_t* posit
   return best - taken;
 }
 
-int64_t greedy_threads(const candidate_batch* batch, int64_t wanted) {
-  if (wanted == 0) {
-    int64_t cores = available_cores(),
-            useful = batch->num_queries * batch->num_items * batch->dim / WORK_PER_THREAD;
-    wanted = useful < 1 ? 1 : cores < useful ? cores : useful;
+void greedy_rerank(greedy* choice, const greedy_call* call, int64_t query) {
+  const candidate_batch* batch = call->batch;
+  const double* scores = batch->scores + query * batch->num_items;
+  int64_t* order = call->order + query * call->k;
+  int64_t num_open = begin(choice, batch->vectors + query * batch->num_items * batch->dim, scores);
+  int64_t count = call->k < num_open ? call->k : num_open;
+  int64_t num_chosen = choice->choose(choice->rule, scores, count, order);
+  fill(choice, scores, count - num_chosen, order + num_chosen);
+  call->lost[query] = relevance_lost(choice, scores, order, count);
+}
+
+int greedy_run(const worker* rule, const greedy_call* call, int64_t num_threads) {
+  const candidate_batch* batch = call->batch;
+  if (num_threads == 0) {
+    int64_t useful = batch->num_queries * batch->num_items * batch->dim / WORK_PER_THREAD;
+    int64_t cores = available_cores();
+    num_threads = useful < 1 ? 1 : cores < useful ? cores : useful;
   }
-  if (wanted > batch->num_queries) wanted = batch->num_queries;
-  return wanted < MAX_THREADS ? wanted : MAX_THREADS;
+  return run_workers(rule, call, num_threads, batch->num_queries);
 }

@@ -5,6 +5,17 @@
 #define SHORTLIST_GREEDY_H
 
 #include "vectors.h"
+#include "workers.h"
+
+// The arguments of one call; `weights` are what the rule weighs with, see kernels.h.
+typedef struct {
+  const simd_set* simd;
+  const candidate_batch* batch;
+  const double* weights;
+  int64_t k;
+  int64_t* order;
+  double* lost;
+} greedy_call;
 
 typedef struct {
   const simd_set* simd;
@@ -20,16 +31,21 @@ typedef struct {
   // Tells a candidate its inner products with the directions of `count` choices, `first` and those
   // that follow; returns its new value.
   double (*learn)(void* rule, int64_t item, int64_t first, int64_t count, const double* products);
+  // Chooses up to k, writes their positions and returns how many there are.
+  int64_t (*choose)(void* rule, const double* scores, int64_t k, int64_t* order);
   void* rule;
 } greedy;
 
-// `most` is the largest number of choices. The caller frees it, even if this failed.
-int greedy_create(greedy* choice, const simd_set* simd, const candidate_batch* batch, int64_t most);
+// Room for the queries of a call. The caller frees it, even if this failed, and sets the rule.
+int greedy_create(greedy* choice, const greedy_call* call);
 void greedy_free(greedy* choice);
 
-// Begins with the candidates of another query: bars those with score -INFINITY and returns how many
-// are left. The caller then writes the bounds of these.
-int64_t greedy_begin(greedy* choice, const float* vectors, const double* scores);
+// The most choices for a query of the call.
+int64_t greedy_most(const greedy_call* call);
+
+// Re-ranks the candidates of a query by the rule. Those with score -INFINITY are barred; `choose`
+// writes the bounds of the others. Where it stops early the best scores left are taken.
+void greedy_rerank(greedy* choice, const greedy_call* call, int64_t query);
 
 // The candidate of the largest value, of equal ones the first; -1 if none is above `least`.
 int64_t greedy_best(greedy* choice, double least);
@@ -38,14 +54,7 @@ int64_t greedy_best(greedy* choice, double least);
 // changes that.
 double* greedy_choose(greedy* choice, int64_t item);
 
-// Writes the positions of the best `count` scores among the candidates still open.
-void greedy_fill(greedy* choice, const double* scores, int64_t count, int64_t* positions);
-
-// The sum of the best `count` scores, minus that of those at `positions`.
-double relevance_lost(greedy* choice, const double* scores, const int64_t* positions,
-                      int64_t count);
-
-// How many threads share the queries: `wanted`, or what is best where that is 0.
-int64_t greedy_threads(const candidate_batch* batch, int64_t wanted);
+// Re-ranks all queries; num_threads 0 means what is best.
+int greedy_run(const worker* rule, const greedy_call* call, int64_t num_threads);
 
 #endif

@@ -5,8 +5,8 @@
 
 enum { FIRST_PER_K = 3 };
 
-int first_ranks_find(const simd_set* simd, const candidate_rows* rows, int64_t k,
-                     int64_t num_threads, first_ranks* first) {
+static int find_first(const simd_set* simd, const candidate_rows* rows, int64_t k,
+                      int64_t num_threads, first_ranks* first) {
   int64_t n = rows->num_items;
   first->depth = k < n / FIRST_PER_K ? k * FIRST_PER_K : n;
   size_t room = (size_t)(rows->num_queries * first->depth) + 1;
@@ -17,9 +17,13 @@ int first_ranks_find(const simd_set* simd, const candidate_rows* rows, int64_t k
   return topk(simd, &matrix, first->depth, num_threads, first->scores, first->positions);
 }
 
-void first_ranks_release(first_ranks* first) {
+int rerank_by(const worker* rule, const void* call, const simd_set* simd,
+              const candidate_rows* rows, int64_t k, int64_t num_threads, first_ranks* first) {
+  int result = find_first(simd, rows, k, num_threads, first);
+  if (result == 0) result = run_workers(rule, call, num_threads, rows->num_queries);
   free(first->scores);
   free(first->positions);
+  return result;
 }
 
 int ranked_create(ranked_groups* ranked, int64_t num_items, int64_t num_groups) {

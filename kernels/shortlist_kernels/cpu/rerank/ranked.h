@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "keyed.h"
 #include "select.h"
+#include "workers.h"
 
 // The best `depth` of each query.
 typedef struct {
@@ -19,8 +20,8 @@ typedef struct {
 
 // The candidates of one query.
 typedef struct {
-  scored*
-      entries;  // those of group g from starts[g] on, num_ranked[g] of starts[g + 1] - starts[g]
+  // Those of group g from starts[g] on, num_ranked[g] of starts[g + 1] - starts[g].
+  scored* entries;
   int64_t* starts;
   int64_t* num_ranked;
   keyed* rest;     // room to sort what is not among the first ranks
@@ -31,10 +32,10 @@ typedef struct {
   int64_t num_items, num_groups, num_first;
 } ranked_groups;
 
-// Finds what may be wanted to choose k; 0 or OUT_OF_MEMORY. To be released in both cases.
-int first_ranks_find(const simd_set* simd, const candidate_rows* rows, int64_t k,
-                     int64_t num_threads, first_ranks* first);
-void first_ranks_release(first_ranks* first);
+// Re-ranks the candidates of all queries by a rule, whose `call` points to `first`: that is filled
+// with what may be wanted to choose k while the rule runs. 0 or OUT_OF_MEMORY.
+int rerank_by(const worker* rule, const void* call, const simd_set* simd,
+              const candidate_rows* rows, int64_t k, int64_t num_threads, first_ranks* first);
 
 // Room for that many; 0 or OUT_OF_MEMORY. To be released in both cases.
 int ranked_create(ranked_groups* ranked, int64_t num_items, int64_t num_groups);
