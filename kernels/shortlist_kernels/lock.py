@@ -3,8 +3,8 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 class ReadersWriterLock:
@@ -27,49 +27,42 @@ class ReadersWriterLock:
         self._waiting_writers = set[object]()
         self._writer: object | None = None
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """Holds the lock beside other readers."""
-        reader = object()
+        return self._holding(self._admit_reader)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Holds the lock alone."""
+        return self._holding(self._admit_writer)
+
+    @contextmanager
+    def _holding(self, admit: Callable[[object], None]) -> Iterator[None]:
+        holder, interruption = object(), None
         try:
             with self._mutex:
-                while self._writer is not None or self._waiting_writers:
-                    self._changed.wait()
-                self._readers.add(reader)
+                admit(holder)
             yield
         finally:
-            interruption = None
             while True:
                 try:
-                    self._leave(reader)
+                    self._leave(holder)
                     break
                 except KeyboardInterrupt as error:
                     interruption = error
             if interruption is not None:
                 raise interruption
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Holds the lock alone."""
-        writer = object()
-        try:
-            with self._mutex:
-                self._waiting_writers.add(writer)
-                while self._writer is not None or self._readers:
-                    self._changed.wait()
-                self._writer = writer
-                self._waiting_writers.discard(writer)
-            yield
-        finally:
-            interruption = None
-            while True:
-                try:
-                    self._leave(writer)
-                    break
-                except KeyboardInterrupt as error:
-                    interruption = error
-            if interruption is not None:
-                raise interruption
+    def _admit_reader(self, reader: object) -> None:
+        while self._writer is not None or self._waiting_writers:
+            self._changed.wait()
+        self._readers.add(reader)
+
+    def _admit_writer(self, writer: object) -> None:
+        self._waiting_writers.add(writer)
+        while self._writer is not None or self._readers:
+            self._changed.wait()
+        self._writer = writer
+        self._waiting_writers.discard(writer)
 
     def _leave(self, holder: object) -> None:
         """Frees what a reader or writer holds or waits for, if anything; may be called again."""

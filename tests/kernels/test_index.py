@@ -195,16 +195,16 @@ def test_an_interruption_at_any_moment_leaves_the_index_free() -> None:
         for delay_s in random.uniform(1e-6, 3e-4, 3000):
             try:
                 signal.setitimer(signal.ITIMER_REAL, delay_s)
-                for _ in range(20):
+                deadline = time.perf_counter() + 0.05  # where a callback of the garbage collector swallows it
+                while time.perf_counter() < deadline:
                     index.add([1, 2], vectors)
                     index.search(vectors, 1)
                     index.remove([1, 2])
             except KeyboardInterrupt:
                 num_interrupted += 1
-            signal.setitimer(signal.ITIMER_REAL, 0)
             index.remove(index.ids)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert num_interrupted > 100
+    assert num_interrupted > 2000
     assert len(index) == 0
