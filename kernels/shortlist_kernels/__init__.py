@@ -17,8 +17,6 @@ cuda/           search, topk, fuse, mmr, dpp on a GPU; imported on demand
 arrays.py       the array types that pass between them; checks.py: what callers hand in
 """
 
-import os
-
 from shortlist_kernels import dispatch, rerank
 from shortlist_kernels.arrays import Csr
 from shortlist_kernels.cpu._cpu import available_cores
@@ -50,4 +48,4 @@ __all__ = [
 ]
 
 # Last, as the kernels for a device use the modules above.
-dispatch.use_device(os.environ.get("SHORTLIST_DEVICE") or "cpu")
+dispatch.use_device()

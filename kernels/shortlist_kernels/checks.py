@@ -13,6 +13,7 @@ INT32_LIMIT = 2**31 - 1
 MEDIUM = 1 << 12  # values; NumPy's sum takes three times as long as a check in C
 LARGE = 1 << 17  # values; a check of so many is worth several threads
 FLOAT32_LIMIT = float(np.finfo(np.float32).max)
+FLOAT64_LIMIT = float(np.finfo(np.float64).max)
 
 
 def whole_number(name: str, value: object, minimum: int, maximum: int = INT32_LIMIT) -> int:

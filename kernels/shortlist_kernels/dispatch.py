@@ -157,12 +157,13 @@ def available_backends() -> dict[str, Backend]:
     return {**{isa: CpuBackend(isa) for isa in available_isas()}, "reference": reference}
 
 
-def use_device(device: str) -> None:
-    """Computes on "cpu" or "cuda" from here on; `shortlist_kernels` calls it at import, as `SHORTLIST_DEVICE` says.
+def use_device(device: str | None = None) -> None:
+    """Computes on "cpu" or "cuda" from here on; None: as `SHORTLIST_DEVICE` says, on the CPU if it says nothing.
 
     For "cuda", ImportError says which extra to install, or RuntimeError why no GPU can be used.
     """
     global _active
+    device = device or os.environ.get("SHORTLIST_DEVICE") or "cpu"
     if device not in DEVICES:
         raise ValueError(f"SHORTLIST_DEVICE must be one of {', '.join(DEVICES)}, got {device!r}")
     _active = _cuda_backend() if device == CUDA else _on_cpu()

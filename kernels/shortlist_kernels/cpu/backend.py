@@ -196,7 +196,7 @@ class CpuBackend:
         self, vectors_QND: Float32, scores_QN: Float64, k: int, diversity_Q: Float64, num_threads: int | None
     ) -> tuple[Int64, Float64]:
         """See `reference.mmr`."""
-        order_QK, lost_Q = np.full((len(scores_QN), k), -1, np.int64), np.zeros(len(scores_QN))
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
         _cpu.mmr(self._simd, vectors_QND, scores_QN, diversity_Q, num_threads or 0, order_QK, lost_Q)
         return order_QK, lost_Q
 
@@ -204,7 +204,7 @@ class CpuBackend:
         self, vectors_QND: Float32, scores_QN: Float64, weights_QN: Float64, k: int, num_threads: int | None
     ) -> tuple[Int64, Float64]:
         """See `reference.dpp`."""
-        order_QK, lost_Q = np.full((len(scores_QN), k), -1, np.int64), np.zeros(len(scores_QN))
+        order_QK, lost_Q = _reranking(len(scores_QN), k)
         _cpu.dpp(self._simd, vectors_QND, scores_QN, weights_QN, num_threads or 0, order_QK, lost_Q)
         return order_QK, lost_Q
 

@@ -8,8 +8,6 @@ from shortlist_kernels import checks, dispatch
 from shortlist_kernels.arrays import Float32, Float64, Int64
 from shortlist_kernels.rerank.candidates import Candidates, candidates, fractions
 
-LARGEST = float(np.finfo(np.float64).max)
-
 
 class _Call(NamedTuple):
     """The checked arguments."""
@@ -61,9 +59,10 @@ def diagonal(scores_QN: Float64, diversity_Q: Float64) -> Float64:
 
     Here rather than in the backends, because the last bits of exp differ from one library to the next.
     """
-    below_QN = np.maximum(scores_QN - scores_QN.max(axis=1, keepdims=True, initial=-LARGEST), -LARGEST)
+    limit = checks.FLOAT64_LIMIT
+    below_QN = np.maximum(scores_QN - scores_QN.max(axis=1, keepdims=True, initial=-limit), -limit)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        rates_Q = np.minimum((1.0 - diversity_Q) / diversity_Q, LARGEST)
+        rates_Q = np.minimum((1.0 - diversity_Q) / diversity_Q, limit)
         weights_QN: Float64 = np.exp(below_QN * rates_Q[:, np.newaxis])
     weights_QN[diversity_Q == 0.0] = 0.0
     return weights_QN

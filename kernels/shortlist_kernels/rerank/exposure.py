@@ -27,9 +27,10 @@ def exposure(
     minima that sum to more than 1, maxima to less, a minimum above its maximum.
 
     scores: float32, or float64 in its range, (n,) or (Q, n); candidates with -inf are never taken. groups: integers
-    below G of that shape. min_share, max_share: within 0 to 1, (G,) or (Q, G). Returns positions, int64 (k,) or (Q, k),
-    padded with -1 where candidates run out, and the relevance lost, float64 scalar or (Q,): the sum of as many best
-    scores minus the sum of those taken. Takes time of O(k * (k + G)) a user beside finding the best.
+    below G of that shape. min_share, max_share: within 0 to 1, (G,) or (Q, G), no floats narrower than float64. Returns
+    positions, int64 (k,) or (Q, k), padded with -1 where candidates run out, and the relevance lost, float64 scalar or
+    (Q,): the sum of as many best scores minus the sum of those taken. Takes time of O(k * (k + G)) a user beside
+    finding the best.
     """
     users = candidates(scores)
     min_QG, max_QG = _shares(min_share, max_share, len(users.scores_QN))

@@ -8,8 +8,6 @@ from shortlist_kernels import checks, dispatch
 from shortlist_kernels.arrays import Float64, Int64
 from shortlist_kernels.rerank.candidates import all_within, candidates, fractions, refuse
 
-LARGEST = float(np.finfo(np.float64).max)
-
 
 def freshness(
     scores: Any, ages: Any, k: int, half_life: Any, weight: Any, num_threads: int | None = None
@@ -44,7 +42,7 @@ def _ages(ages: Any, shape: tuple[int, ...]) -> Float64:
     array = checks.as_array("ages", ages)
     if array.dtype.kind not in "iuf" or array.shape != shape:
         raise ValueError(f"ages must be numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
-    if not all_within(array, 0, LARGEST):
+    if not all_within(array, 0, checks.FLOAT64_LIMIT):
         checks.finite("ages", array)
         refuse("ages", "at least 0", array, array < 0)
     return checks.in_c_order(np.atleast_2d(array), np.float64)
