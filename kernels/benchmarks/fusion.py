@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.race import OURS, Race
+from benchmarks.race import OURS, Race, share_equal
 from benchmarks.timing import Work
 from shortlist_kernels import available_cores, dispatch, fuse
 from shortlist_kernels.arrays import Float32, Int64
@@ -69,13 +69,13 @@ def random_lists(num_users: int, length: int) -> Lists:
 
 def race(task: Task, lists: Lists, k: int) -> Race:
     users, length = lists.ids[0].shape
-    works: dict[str, Work] = {OURS: partial(fuse, *lists, k, **task.ours)}
+    exact = {OURS: partial(fuse, *lists, k, **task.ours)}
     if users > 1 and available_cores() > 1:
-        works[f"{OURS}, 1 thread"] = partial(fuse, *lists, k, num_threads=1, **task.ours)
-    works["numpy (the reference)"] = partial(_by_reference, task, lists, k)
+        exact[f"{OURS}, 1 thread"] = partial(fuse, *lists, k, num_threads=1, **task.ours)
+    exact["numpy (the reference)"] = partial(_by_reference, task, lists, k)
     scores, ids = fuse(*lists, k, **task.ours)
-    agreements = dict.fromkeys(works, 1.0)
-    agreements["numpy (the reference)"] = agreement(task, lists, scores, *_by_reference(task, lists, k))
+    works: dict[str, Work] = dict(exact)
+    agreements = {name: share_equal((scores, ids), work()) for name, work in exact.items()}
     if importlib.util.find_spec("ranx"):
         runs = _runs(lists)
         works["ranx"] = partial(_by_ranx, task, runs)

@@ -8,13 +8,13 @@ an answer agrees where the row that it names is as similar, by ours, as the one 
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.race import OURS, Race
+from benchmarks.race import OURS, Race, share_equal
 from benchmarks.timing import Work
 from shortlist_kernels import Csr, Interactions, available_cores, neighbours, predict_ratings
 from shortlist_kernels.arrays import Float32, Int64
@@ -60,12 +60,11 @@ def interactions(num_users: int, num_items: int, num_entries: int) -> Csr:
 
 
 def all_rows(matrix: Csr, axis: str, k: int) -> Race:
-    ours = _places(neighbours(matrix, k, axis=axis), k)
-    likeness_NN = _likeness(matrix, axis)
-    works: dict[str, Work] = {OURS: partial(neighbours, matrix, k, axis=axis)}
-    if available_cores() > 1:
-        works[f"{OURS}, 1 thread"] = partial(neighbours, matrix, k, axis=axis, num_threads=1)
-    agreements = dict.fromkeys(works, 1.0)
+    found = neighbours(matrix, k, axis=axis)
+    ours, likeness_NN = _places(found, k), _likeness(matrix, axis)
+    exact = _with_one_thread(partial(neighbours, matrix, k, axis=axis))
+    works: dict[str, Work] = dict(exact)
+    agreements = {name: share_equal(found[:3], work()[:3]) for name, work in exact.items()}
     for name, work in _peers(matrix, axis, k).items():
         works[name] = work
         agreements[name] = agreement(likeness_NN, ours, _places(work(), k))
@@ -100,11 +99,16 @@ def ratings(matrix: Csr, axis: str) -> Race:
     prepared, random = Interactions.of(matrix), np.random.default_rng(8)
     users, items = (random.integers(0, length, NUM_PAIRS) for length in matrix.shape)
     work = partial(predict_ratings, prepared, users, items, "pearson", axis=axis)
-    works: dict[str, Work] = {OURS: work}
-    if available_cores() > 1:
-        works[f"{OURS}, 1 thread"] = partial(work, num_threads=1)
+    exact, predicted = _with_one_thread(work), work()
     title = f"{NUM_PAIRS:,} ratings predicted from 40 {axis} by Pearson correlation, similarities included"
-    return Race(title=title, works=works, agreement=dict.fromkeys(works, 1.0))
+    agreements = {name: share_equal(predicted, one()) for name, one in exact.items()}
+    return Race(title=title, works=dict(exact), agreement=agreements)
+
+
+def _with_one_thread(work: Callable[..., Any]) -> dict[str, Callable[[], Any]]:
+    """Ours, and where that is another thing ours on one thread."""
+    alone = {f"{OURS}, 1 thread": partial(work, num_threads=1)} if available_cores() > 1 else {}
+    return {OURS: work, **alone}
 
 
 def agreement(likeness_RN: Float32, ours_RK: Int64, theirs_RK: Int64) -> float:

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.results import Row
 from benchmarks.timing import Work, interleaved
 
 OURS = "shortlist"
+Answer = tuple[Any, ...] | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,15 @@ class Finish:
 
     title: str
     rows: list[Row]
+
+
+def share_equal(ours: Answer, theirs: Answer) -> float:
+    """The share of the values of ours that stand in theirs at the same place; of arrays, and of tuples with arrays."""
+    pairs = list(zip(*(one if isinstance(one, tuple) else (one,) for one in (ours, theirs)), strict=True))
+    if any(np.shape(left) != np.shape(right) for left, right in pairs):
+        return 0.0
+    equal = np.concatenate([np.ravel(np.equal(left, right)) for left, right in pairs])
+    return float(equal.mean()) if equal.size else 1.0
 
 
 def run(race: Race, rounds: int, say: Callable[[str], None]) -> Finish:
