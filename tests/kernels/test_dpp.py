@@ -1,5 +1,4 @@
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,7 @@ from numpy.typing import NDArray
 
 from shortlist_kernels import dispatch
 from shortlist_kernels.rerank import dpp
-
-Draw = Callable[[st.DataObject, tuple[int, ...]], NDArray[np.float32]]
-COMPILED = [isa for isa in dispatch.available_backends() if isa != "reference"]
-EVERY = list(dispatch.available_backends())
-
-
-def assert_same_as_reference(
-    isa: str, vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: Any, num_threads: int | None = None
-) -> None:
-    with dispatch.using("reference"):
-        expected = dpp(vectors, scores, k, diversity)
-    with dispatch.using(isa):
-        found = dpp(vectors, scores, k, diversity, num_threads)
-    assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
+from tests.kernels.diversity_cases import COMPILED, EVERY, assert_same_as_reference
 
 
 def objective(vectors: NDArray[Any], scores: NDArray[Any], taken: list[int], diversity: float) -> float:
@@ -180,19 +166,6 @@ def test_scores_far_apart_are_taken_in_their_order(isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", COMPILED)
-@settings(deadline=None, max_examples=100)
-@given(data=st.data())
-def test_every_backend_reranks_like_the_reference(isa: str, data: st.DataObject, draw_float32: Draw) -> None:
-    num_queries, num_items = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 30))
-    dim, k = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 33))
-    vectors = draw_float32(data, (num_queries, num_items, dim))
-    scores = draw_float32(data, (num_queries, num_items))
-    scores[np.random.default_rng(k).random(scores.shape) < 0.2] = -np.inf
-    diversity = np.array([data.draw(st.floats(0, 1)) for _ in range(num_queries)])
-    assert_same_as_reference(isa, vectors, scores, k, diversity, data.draw(st.none() | st.integers(1, 3)))
-
-
-@pytest.mark.parametrize("isa", COMPILED)
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_every_backend_reranks_real_values_like_the_reference(isa: str, data: st.DataObject) -> None:
@@ -204,20 +177,7 @@ def test_every_backend_reranks_real_values_like_the_reference(isa: str, data: st
     wide += data.draw(st.sampled_from([0, 1e-6, 1e-3, 1])) * random.standard_normal((num_items, dim))
     scores = data.draw(st.sampled_from([0.01, 1, 10])) * random.standard_normal(num_items)
     k, diversity = data.draw(st.integers(1, num_items)), data.draw(st.floats(0.01, 1))
-    assert_same_as_reference(isa, wide.astype(np.float32), scores, k, diversity)
-
-
-@pytest.mark.parametrize("isa", EVERY)
-@pytest.mark.parametrize("num_threads", [1, 2, 3, None])
-def test_a_batch_gives_each_query_what_it_gets_alone(isa: str, num_threads: int | None) -> None:
-    random = np.random.default_rng(9)
-    vectors, scores = random.standard_normal((7, 60, 40), np.float32), random.random((7, 60))
-    diversity = np.linspace(0, 1, 7)
-    with dispatch.using(isa):
-        order, lost = dpp(vectors, scores, 20, diversity, num_threads)
-        for query in range(7):
-            alone, alone_lost = dpp(vectors[query], scores[query], 20, diversity[query], 1)
-            assert (alone.tolist(), alone_lost.item()) == (order[query].tolist(), lost[query])
+    assert_same_as_reference(isa, dpp, wide.astype(np.float32), scores, k, diversity)
 
 
 @pytest.mark.parametrize("isa", EVERY)
@@ -229,25 +189,3 @@ def test_fewer_candidates_than_asked_for_leave_padding(isa: str) -> None:
     assert order.tolist() == [[2, 0, -1, -1], [-1, -1, -1, -1]]
     assert lost.tolist() == [0, 0]
     assert (nothing.tolist(), none_lost.item()) == ([-1, -1], 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"vectors": np.ones((2, 2), np.float32)}, r"vectors must be float32 of shape \(3, D\), got .*\(2, 2\)"),
-        ({"vectors": np.full((3, 2), np.inf, np.float32)}, "vectors must be finite, got inf"),
-        ({"scores": np.ones(3, np.int64)}, "scores must be float32 or float64 .* got int64"),
-        ({"scores": np.ones((3, 1, 1))}, r"scores must be float32 or float64 .* got float64 of shape \(3, 1, 1\)"),
-        ({"scores": np.array([1, np.nan, 2])}, r"scores must be finite, got nan at position \(1,\)"),
-        ({"scores": np.array([1, 1e308, 1e308])}, r"scores must fit float32, got 1e\+308 at position \(1,\)"),
-        ({"k": 1.5}, "k must be an integer, got 1.5"),
-        ({"k": -1}, "k must be an integer from 0 .* got -1"),
-        ({"diversity": -0.5}, "diversity must be within 0 to 1, got -0.5"),
-        ({"diversity": [0.1, 0.2]}, "diversity must be a number or"),
-        ({"num_threads": 0}, "num_threads must be an integer from 1 .* got 0"),
-    ],
-)
-def test_a_bad_argument_is_named(change: dict[str, Any], message: str) -> None:
-    good: dict[str, Any] = {"vectors": np.ones((3, 2), np.float32), "scores": np.ones(3), "k": 2, "diversity": 0.5}
-    with pytest.raises(ValueError, match=message):
-        dpp(**(good | change))

@@ -1,5 +1,4 @@
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist_kernels import dispatch
 from shortlist_kernels.rerank import mmr
-
-Draw = Callable[[st.DataObject, tuple[int, ...]], NDArray[np.float32]]
-COMPILED = [isa for isa in dispatch.available_backends() if isa != "reference"]
-EVERY = list(dispatch.available_backends())
-
-
-def assert_same_as_reference(
-    isa: str, vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: Any, num_threads: int | None = None
-) -> None:
-    with dispatch.using("reference"):
-        expected = mmr(vectors, scores, k, diversity)
-    with dispatch.using(isa):
-        found = mmr(vectors, scores, k, diversity, num_threads)
-    assert [part.tobytes() for part in found] == [part.tobytes() for part in expected]
+from tests.kernels.diversity_cases import COMPILED, EVERY, assert_same_as_reference
 
 
 def greedy(vectors: NDArray[Any], scores: NDArray[Any], k: int, diversity: float) -> list[int]:
@@ -70,19 +56,6 @@ def test_no_diversity_keeps_the_order_of_scores_and_loses_nothing(isa: str) -> N
 
 
 @pytest.mark.parametrize("isa", COMPILED)
-@settings(deadline=None, max_examples=80)
-@given(data=st.data())
-def test_every_backend_reranks_like_the_reference(isa: str, data: st.DataObject, draw_float32: Draw) -> None:
-    num_queries, num_items = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 30))
-    dim, k = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 33))
-    vectors = draw_float32(data, (num_queries, num_items, dim))
-    scores = draw_float32(data, (num_queries, num_items))
-    scores[np.random.default_rng(k).random(scores.shape) < 0.2] = -np.inf
-    diversity = np.array([data.draw(st.floats(0, 1)) for _ in range(num_queries)])
-    assert_same_as_reference(isa, vectors, scores, k, diversity, data.draw(st.none() | st.integers(1, 3)))
-
-
-@pytest.mark.parametrize("isa", COMPILED)
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_every_backend_reranks_real_values_like_the_reference(isa: str, data: st.DataObject) -> None:
@@ -94,7 +67,7 @@ def test_every_backend_reranks_real_values_like_the_reference(isa: str, data: st
     scores = data.draw(st.sampled_from([0, 0.1, 10])) * random.standard_normal(num_items)
     scores = np.round(scores, data.draw(st.sampled_from([0, 1, 12])))
     k, diversity = data.draw(st.integers(1, num_items)), data.draw(st.floats(0, 1))
-    assert_same_as_reference(isa, vectors.astype(np.float32), scores, k, diversity)
+    assert_same_as_reference(isa, mmr, vectors.astype(np.float32), scores, k, diversity)
 
 
 @pytest.mark.parametrize("isa", COMPILED)
@@ -107,7 +80,7 @@ def test_vectors_all_alike_go_by_score_and_position(isa: str, diversity: float, 
         order, _ = mmr(vectors, scores, 7, diversity)
     by_score = [4, 6, 1, 3, 0, 2, 5]
     assert order.tolist() == (by_score if diversity < 1 else list(range(7)))
-    assert_same_as_reference(isa, vectors, scores, 7, diversity)
+    assert_same_as_reference(isa, mmr, vectors, scores, 7, diversity)
 
 
 @pytest.mark.parametrize("isa", COMPILED)
@@ -117,8 +90,8 @@ def test_equal_values_go_to_the_smaller_position_whoever_led_before(isa: str) ->
     half, scores = random.standard_normal((50, 12), np.float32), np.round(random.random(50), 1)
     for vectors in (np.concatenate([half, half]), np.repeat(half, 2, axis=0), np.concatenate([half, half[::-1]])):
         for diversity in (0.1, 0.5, 0.9):
-            assert_same_as_reference(isa, vectors, np.concatenate([scores, scores]), 100, diversity)
-            assert_same_as_reference(isa, vectors, np.repeat(scores, 2), 100, diversity)
+            assert_same_as_reference(isa, mmr, vectors, np.concatenate([scores, scores]), 100, diversity)
+            assert_same_as_reference(isa, mmr, vectors, np.repeat(scores, 2), 100, diversity)
 
 
 @pytest.mark.parametrize("isa", EVERY)
@@ -131,47 +104,8 @@ def test_a_candidate_opposite_to_those_taken_gains_by_it(isa: str) -> None:
     assert lost == 0.5 + 0.4
 
 
-@pytest.mark.parametrize("isa", EVERY)
-@pytest.mark.parametrize("num_threads", [1, 2, 3, None])
-def test_a_batch_gives_each_query_what_it_gets_alone(isa: str, num_threads: int | None) -> None:
-    random = np.random.default_rng(9)
-    vectors, scores = random.standard_normal((6, 100, 40), np.float32), random.random((6, 100))
-    diversity = np.linspace(0, 1, 6)
-    with dispatch.using(isa):
-        order, lost = mmr(vectors, scores, 10, diversity, num_threads)
-        for query in range(6):
-            alone, alone_lost = mmr(vectors[query], scores[query], 10, diversity[query], 1)
-            assert (alone.tolist(), alone_lost.item()) == (order[query].tolist(), lost[query])
-
-
 def test_relevance_lost_is_what_the_best_would_have_had() -> None:
     vectors, scores = np.eye(3, dtype=np.float32)[[0, 0, 1]], np.array([3.0, 2.0, 1.75])
     order, lost = mmr(vectors, scores, 2, 0.5)
     assert order.tolist() == [0, 2]
     assert lost.item() == max(sum(pair) for pair in itertools.combinations(scores, 2)) - (3 + 1.75)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"vectors": np.ones((2, 2), np.float32)}, r"vectors must be float32 of shape \(3, D\), got .*\(2, 2\)"),
-        ({"vectors": np.ones((3, 2))}, "vectors must be float32"),
-        ({"vectors": np.full((3, 2), np.nan, np.float32)}, "vectors must be finite, got nan"),
-        ({"scores": np.ones(3, np.int64)}, "scores must be float32 or float64 .* got int64"),
-        ({"scores": np.array([1, np.nan, 2])}, r"scores must be finite, got nan at position \(1,\)"),
-        ({"scores": np.array([1, np.inf, 2])}, "scores must be finite, got inf"),
-        ({"scores": np.array([1, 1e308, 1e308])}, r"scores must fit float32, got 1e\+308 at position \(1,\)"),
-        ({"scores": [[1.0], [1.0, 2.0]]}, "scores must be an array, got a ragged list"),
-        ({"diversity": [[0.1], [0.2, 0.3]]}, "diversity must be an array, got a ragged list"),
-        ({"k": -1}, "k must be an integer from 0 .* got -1"),
-        ({"diversity": 1.5}, "diversity must be within 0 to 1, got 1.5"),
-        ({"diversity": float("nan")}, "diversity must not be NaN, got nan"),
-        ({"diversity": [0.1, 0.2]}, "diversity must be a number or"),
-        ({"num_threads": 0}, "num_threads must be an integer from 1 .* got 0"),
-        ({"diversity": "much"}, "diversity must be a number or"),
-    ],
-)
-def test_a_bad_argument_is_named(change: dict[str, Any], message: str) -> None:
-    good: dict[str, Any] = {"vectors": np.ones((3, 2), np.float32), "scores": np.ones(3), "k": 2, "diversity": 0.5}
-    with pytest.raises(ValueError, match=message):
-        mmr(**(good | change))
