@@ -15,12 +15,12 @@ cdef extern from "kernels.h" nogil:
         const double *weights
         int64_t num_rows, num_groups
 
-    int c_calibrate "calibrate"(const simd_set *, const candidate_rows *, const membership_rows *, const double *, const double *,
-                                int64_t, const reranking *)
-    int c_capped "capped"(const simd_set *, const candidate_rows *, const int64_t *, int64_t, const int64_t *, int64_t, int64_t, int64_t,
-                          int64_t, const reranking *)
-    int c_exposure "exposure"(const simd_set *, const candidate_rows *, const double *, const double *, int64_t, int64_t,
-                              const reranking *)
+    int c_calibrate "calibrate"(const simd_set *, const candidate_rows *, const membership_rows *, const double *,
+                                const double *, int64_t, const reranking *)
+    int c_capped "capped"(const simd_set *, const candidate_rows *, const int64_t *, int64_t, const int64_t *, int64_t,
+                          int64_t, int64_t, int64_t, const reranking *)
+    int c_exposure "exposure"(const simd_set *, const candidate_rows *, const double *, const double *, int64_t,
+                              int64_t, const reranking *)
 
 
 cdef candidate_rows _candidate_rows(const double[:, ::1] scores, const int64_t[:, ::1] groups) noexcept:
@@ -34,10 +34,11 @@ cdef reranking _reranking(int64_t[:, ::1] order, double[::1] lost) noexcept:
     return reranking(&order[0, 0], &lost[0], order.shape[1])
 
 
-def calibrate(int simd, const double[:, ::1] scores not None, const int64_t[:, ::1] rows, const int64_t[::1] indptr not None,
-              const int64_t[::1] groups not None, const double[::1] weights not None,
-              const double[:, ::1] targets not None, const double[::1] strengths not None, int64_t num_threads,
-              int64_t[:, ::1] order not None, double[::1] lost not None):
+def calibrate(int simd, const double[:, ::1] scores not None, const int64_t[:, ::1] rows,
+              const int64_t[::1] indptr not None, const int64_t[::1] groups not None,
+              const double[::1] weights not None, const double[:, ::1] targets not None,
+              const double[::1] strengths not None, int64_t num_threads, int64_t[:, ::1] order not None,
+              double[::1] lost not None):
     cdef candidate_rows candidates = _candidate_rows(scores, rows)
     cdef membership_rows memberships = membership_rows(&indptr[0], &groups[0], &weights[0], indptr.shape[0] - 1,
                                                        targets.shape[1])
@@ -67,5 +68,6 @@ def exposure(int simd, const double[:, ::1] scores not None, const int64_t[:, ::
     cdef reranking out = _reranking(order, lost)
     cdef int result
     with nogil:
-        result = c_exposure(_simd(simd), &candidates, &min_shares[0, 0], &max_shares[0, 0], min_shares.shape[1], num_threads, &out)
+        result = c_exposure(_simd(simd), &candidates, &min_shares[0, 0], &max_shares[0, 0], min_shares.shape[1],
+                            num_threads, &out)
     _check(result)

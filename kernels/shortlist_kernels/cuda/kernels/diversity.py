@@ -77,6 +77,18 @@ def lane_of_basis(basis, query, place, other, is_place):
 
 
 @device_function
+def best_gain(weights, residuals, is_open, query, num_items):
+    """The largest gain above 0 of the thread's share of the candidates, and whose it is; -1 if there is none."""
+    own, own_gain = np.int64(-1), 0.0
+    for i in range(cuda.threadIdx.x, num_items, THREADS):
+        if is_open[query, i] != 0 and residuals[query, i] > LEAST_RESIDUAL:
+            gain = rounded_product(weights[query, i], residuals[query, i])
+            if gain > own_gain:
+                own, own_gain = np.int64(i), gain
+    return own_gain, own
+
+
+@device_function
 def subtract_parts(basis, query, size, parts):
     """Takes the parts along the basis from the vector behind it, one after the other."""
     for d in range(cuda.threadIdx.x, basis.shape[2], THREADS):
@@ -103,12 +115,7 @@ def raise_determinant(forms):
         first_row = np.int64(query) * num_items
         size, place, is_gaining = 0, 0, True
         while is_gaining and place < num_taken[query]:
-            own, own_gain = np.int64(-1), 0.0
-            for i in range(thread, num_items, THREADS):
-                if is_open[query, i] != 0 and residuals[query, i] > LEAST_RESIDUAL:
-                    gain = rounded_product(weights[query, i], residuals[query, i])
-                    if gain > own_gain:
-                        own, own_gain = np.int64(i), gain
+            own_gain, own = best_gain(weights, residuals, is_open, query, num_items)
             chosen = best_of_block(own_gain, own)
             is_gaining = chosen >= 0
             inverse = 0.0
