@@ -92,7 +92,8 @@ def numbers_per_query(name: str, value: Any, num_queries: int) -> Float64:
     if array.dtype.kind not in "iuf" or array.shape not in ((), (num_queries,)):
         got = f"{array.dtype} of shape {array.shape}" if array.ndim else repr(value)
         raise ValueError(f"{name} must be a number or {num_queries} numbers, got {got}")
-    numbers = in_c_order(np.broadcast_to(array, (num_queries,)), np.float64)
+    numbers = np.empty(num_queries)
+    numbers[:] = array
     _refuse_first(name, "not be NaN", numbers, np.isnan(numbers))
     return numbers
 

@@ -60,7 +60,8 @@ def all_within(array: AnyArray, minimum: float, maximum: float) -> bool:
 def fractions(name: str, value: Any, num_queries: int) -> Float64:
     """One number or one per query within 0 to 1, as (Q,)."""
     numbers_Q = checks.numbers_per_query(name, value, num_queries)
-    refuse(name, "within 0 to 1", numbers_Q, ~((numbers_Q >= 0) & (numbers_Q <= 1)))
+    if not all_within(numbers_Q, 0, 1):
+        refuse(name, "within 0 to 1", numbers_Q, (numbers_Q < 0) | (numbers_Q > 1))
     return numbers_Q
 
 
