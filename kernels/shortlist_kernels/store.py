@@ -6,7 +6,7 @@ it changes them in place, so whoever calls `append`, `replace` or `remove` must 
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
@@ -68,19 +68,32 @@ class Chunk:
             target[: len(own)] = own
 
 
+class Chunks(tuple[Chunk, ...]):
+    """The chunks of a store and what is known of them all: one object, as an interruption may part two assignments."""
+
+    capacity: int
+    table: UInt64  # (number of chunks, fields of a chunk): the addresses of the arrays
+
+    def __new__(cls, chunks: Iterable[Chunk] = ()) -> "Chunks":
+        """From the chunks in the order of their positions."""
+        self = super().__new__(cls, chunks)
+        self.capacity = sum(chunk.capacity for chunk in self)
+        addresses = [[array.ctypes.data for array in chunk.arrays()] for chunk in self]
+        self.table = np.array(addresses, np.uint64).reshape(len(self), len(fields(Chunk)))
+        return self
+
+
 class ItemStore:
     """Items at positions 0 to count - 1."""
 
-    def __init__(self, metric: str, dim: int, chunks: tuple[Chunk, ...] = (), count: int = 0) -> None:
+    def __init__(self, metric: str, dim: int, chunks: Iterable[Chunk] = (), count: int = 0) -> None:
         self.metric = metric
         self.dim = dim
         self.count = count
         self.version = 0  # of what it holds: every change makes it larger
         self.chunk_shift = chunk_shift(dim)
-        self.chunks = list(chunks)
-        self.table: UInt64 = np.empty((0, len(fields(Chunk))), np.uint64)
+        self.chunks = Chunks(chunks)
         self.slots: UInt32 = np.full(1, MAX_ITEMS, np.uint32)
-        self._set_table()
         if count:
             self._reserve_slots(count)
 
@@ -137,16 +150,15 @@ class ItemStore:
         """Removes items; the last ones take their places."""
         self.version += 1
         _cpu.remove_items(self, np.sort(positions_n)[::-1].copy())
-        full = 1 << self.chunk_shift
-        while len(self.chunks) > 1 and self.count + full <= self.capacity - self.chunks[-1].capacity:
-            self.chunks.pop()  # one spare chunk stays, so that adding and removing in turn allocates nothing
-            self._set_table()
+        num_used = -(-self.count // (1 << self.chunk_shift))
+        if len(self.chunks) > num_used + 1:  # the spare one spares adding and removing in turn from allocating
+            self.chunks = Chunks(self.chunks[: num_used + 1])
 
     def _reserve(self, needed: int) -> None:
-        if self.capacity >= needed:
+        if self.chunks.capacity >= needed:
             return
         full = 1 << self.chunk_shift
-        chunks, capacity = list(self.chunks), self.capacity  # the store stays as it was if memory runs out
+        chunks, capacity = list(self.chunks), self.chunks.capacity  # the store stays as it was if memory runs out
         while capacity < needed:
             last = chunks.pop() if chunks and chunks[-1].capacity < full else None
             capacity -= last.capacity if last else 0
@@ -155,8 +167,7 @@ class ItemStore:
             if last is not None:
                 last.copy_into(chunks[-1])
             capacity += chunks[-1].capacity
-        self.chunks = chunks
-        self._set_table()
+        self.chunks = Chunks(chunks)
 
     def _reserve_slots(self, needed: int) -> None:
         if needed * SLOTS_PER_ITEM < self.slots.size:
@@ -165,11 +176,6 @@ class ItemStore:
         slots = np.full(num_slots, MAX_ITEMS, np.uint32)
         _cpu.enter_items(self, slots)
         self.slots = slots
-
-    def _set_table(self) -> None:
-        self.capacity = sum(chunk.capacity for chunk in self.chunks)
-        addresses: list[list[int]] = [[array.ctypes.data for array in chunk.arrays()] for chunk in self.chunks]
-        self.table = np.array(addresses, np.uint64).reshape(len(self.chunks), len(fields(Chunk)))
 
 
 def _zero_bytes(num_bytes: int) -> Bits:

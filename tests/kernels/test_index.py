@@ -1,7 +1,10 @@
 import contextlib
+import gc
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist_kernels import VectorIndex
+from shortlist_kernels import VectorIndex, store
 from shortlist_kernels.arrays import METRICS
 from shortlist_kernels.store import Chunk
 
@@ -20,6 +23,24 @@ def filled(metric: str = "inner_product") -> VectorIndex:
     index = VectorIndex(2, metric)
     index.add([10, 30, 20], VECTORS)
     return index
+
+
+@pytest.fixture
+def interrupting_alarm() -> Iterator[None]:
+    """SIGALRM raises KeyboardInterrupt. The collector rests: what its callbacks raise is swallowed and reported."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gc.enable()
 
 
 def test_an_empty_index_answers_with_padding() -> None:
@@ -154,27 +175,20 @@ def test_an_index_that_runs_out_of_memory_stays_as_it_was(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+@pytest.mark.usefixtures("interrupting_alarm")
 def test_an_interrupted_change_is_done_or_not_begun(share: float) -> None:
     ids, vectors = np.arange(40_000), np.random.default_rng(0).standard_normal((40_000, 64), np.float32)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        index = VectorIndex(64)
-        start = time.perf_counter()
+    index = VectorIndex(64)
+    start = time.perf_counter()
+    index.add(ids, vectors)
+    index.remove(ids[:20_000])
+    duration_s = time.perf_counter() - start
+    index = VectorIndex(64)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, share * duration_s)
         index.add(ids, vectors)
         index.remove(ids[:20_000])
-        duration = time.perf_counter() - start
-        index = VectorIndex(64)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, share * duration)
-            index.add(ids, vectors)
-            index.remove(ids[:20_000])
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     assert len(index) in (0, 20_000, 40_000)
     assert np.unique(index.ids).size == len(index)
     index.remove(index.ids)
@@ -182,29 +196,61 @@ def test_an_interrupted_change_is_done_or_not_begun(share: float) -> None:
     assert len(index) == 40_000
 
 
+def interrupt_at(line: int) -> Callable[..., Any]:
+    """A trace function that raises KeyboardInterrupt at the n-th line that the store runs."""
+    left = line
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != store.__file__:
+            return None
+        left -= event == "line"
+        if left < 0:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_an_interruption_at_any_line_of_the_store_leaves_it_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LARGEST_CHUNK", 512)
+    ids, vectors = np.arange(1_200), np.random.default_rng(0).standard_normal((1_200, 2), np.float32)
+    before, line, interrupted = sys.gettrace(), 0, True
+    while interrupted:
+        index = VectorIndex(2)
+        index.add(ids[:100], vectors[:100])
+        try:
+            sys.settrace(interrupt_at(line))
+            index.add(ids[100:600], vectors[100:600])  # the first chunk grows, a second comes
+            index.add(ids[600:], vectors[600:])
+            index.remove(ids[100:])
+            interrupted = False
+        except KeyboardInterrupt:
+            line += 1
+        finally:
+            sys.settrace(before)
+        assert len(index) in (100, 600, 1_200)
+        missing_n = np.setdiff1d(ids, index.ids)
+        index.add(missing_n, vectors[missing_n])
+        np.testing.assert_array_equal(index.vectors(ids), vectors)
+    assert line > 50
+
+
+@pytest.mark.usefixtures("interrupting_alarm")
 def test_an_interruption_at_any_moment_leaves_the_index_free() -> None:
     index, random = VectorIndex(4), np.random.default_rng(0)
     vectors = np.ones((2, 4), np.float32)
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
     num_interrupted = 0
-    try:
-        for delay_s in random.uniform(1e-6, 3e-4, 3000):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, delay_s)
-                deadline = time.perf_counter() + 0.05  # where a callback of the garbage collector swallows it
-                while time.perf_counter() < deadline:
-                    index.add([1, 2], vectors)
-                    index.search(vectors, 1)
-                    index.remove([1, 2])
-            except KeyboardInterrupt:
-                num_interrupted += 1
-            index.remove(index.ids)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    for delay_s in random.uniform(1e-6, 3e-4, 3000):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, delay_s)
+            deadline = time.perf_counter() + 0.05  # where a destructor swallows it
+            while time.perf_counter() < deadline:
+                index.add([1, 2], vectors)
+                index.search(vectors, 1)
+                index.remove([1, 2])
+        except KeyboardInterrupt:
+            num_interrupted += 1
+        index.remove(index.ids)
     assert num_interrupted > 2000
     assert len(index) == 0

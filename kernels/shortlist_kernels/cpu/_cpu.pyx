@@ -116,7 +116,7 @@ cdef _check(int result, int64_t bad_row=-1):
 
 cdef item_store _items(store):
     # The table holds the addresses of the arrays of each chunk, as struct chunk lays them out (store.py).
-    cdef uint64_t[:, ::1] table = store.table
+    cdef uint64_t[:, ::1] table = store.chunks.table
     return item_store(<metric_kind><int>store.metric_number, store.count, store.dim, store.chunk_shift,
                       <const chunk *>&table[0, 0])
 
