@@ -40,6 +40,20 @@ def test_several_attributes_are_capped_at_once_and_no_value_is_free(isa: str) ->
 
 
 @pytest.mark.parametrize("isa", EVERY)
+def test_each_value_of_a_candidate_that_has_several_counts_once(isa: str) -> None:
+    genres = np.array([[0, 1, -1], [1, 1, -1], [-1, 2, 0], [2, 2, 2], [-1, -1, -1], [0, 1, 2]])
+    with dispatch.using(isa):
+        order, lost = capped(SCORES, genres, 1, 6)
+        twice, _ = capped(
+            np.tile(SCORES, (2, 1)), (np.stack([genres, genres[::-1]]), np.zeros((2, 6), np.int64)), (1, 2), 3
+        )
+    assert order.tolist() == [0, 3, 4, -1, -1, -1]  # genres 0 and 1; 2; none
+    assert lost == 24 - 20
+    assert count_over_caps([0, 1, 2, 3], genres, 1) == 3
+    assert twice.tolist() == [[0, 3, -1], [0, 1, -1]]
+
+
+@pytest.mark.parametrize("isa", EVERY)
 def test_a_window_caps_any_places_in_a_row(isa: str) -> None:
     with dispatch.using(isa):
         order, lost = capped(SCORES, [0, 0, 0, 0, 1, 2], 1, 6, window=2)
@@ -121,7 +135,7 @@ def test_every_backend_caps_like_the_reference(isa: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     shape, k = drawn_shape(random)
     scores = drawn_scores(random, shape)
-    groups = (random.integers(-1, 5, shape), random.integers(-1, 3, shape))
+    groups = (random.integers(-1, 5, shape), random.integers(-1, 3, (*shape, int(random.integers(0, 4)))))
     caps = (int(random.integers(0, 4)), random.integers(0, 4, 3))
     bound = None if random.random() < 0.5 else int(random.integers(0, 8))
     window = None if random.random() < 0.5 else int(random.integers(1, 12))
@@ -184,6 +198,7 @@ def test_places_over_caps_are_counted_per_user() -> None:
         ({"groups": [0, 1, 2], "caps": [1, 1]}, "groups must be within -1 to 1, got 2"),
         ({"groups": ([0, 1, 1], [0, 1]), "caps": (1, 1)}, r"groups\[1\] must have shape \(3,\), got \(2,\)"),
         ({"groups": ([0, 1, 1], [[0], [1, 2]]), "caps": (1, 1)}, r"groups\[1\] must be an array, got a ragged list"),
+        ({"groups": [[0, 1], [1, 2]]}, r"groups must have shape \(3, 2\), got \(2, 2\)"),
         ({"groups": ()}, "groups must be integers or a tuple of arrays, got an empty tuple"),
         ({"groups": ([0, 1, 1],), "caps": 1}, "caps must be a tuple of 1, one per array of groups, got 1"),
         ({"caps": -1}, "caps must be within 0 to .* got -1"),

@@ -33,8 +33,9 @@ def capped(
     near enough fits. `count_over_caps` tells how often. The rule does not look ahead.
 
     scores: float32, or float64 in its range, (n,) or (Q, n); candidates with -inf are never taken. groups: integers of
-    that shape, -1 for no value, or a tuple of such arrays, one per attribute. caps: for each attribute one cap >= 0
-    for all values, or one per value (values are then below its length); a tuple of as many where groups is one.
+    that shape, -1 for no value; with one more axis (..., V) the values of a candidate that has several, each of which
+    counts once; or a tuple of such arrays, one per attribute. caps: for each attribute one cap >= 0 for all values, or
+    one per value (values are then below its length); a tuple of as many where groups is one.
     Returns positions, int64 (k,) or (Q, k), padded with -1, and the relevance lost, float64 scalar or (Q,): the sum of
     as many best scores minus the sum of those taken.
     """
@@ -61,8 +62,9 @@ def count_over_caps(order: Any, groups: Any, caps: Any, window: int | None = Non
     positions = checks.as_array("order", order)
     positions = checks.integers("order", positions, min(max(positions.ndim, 1), 2))
     shape = _attributes(groups)[0].shape
-    if len(shape) != positions.ndim or shape[:-1] != positions.shape[:-1]:
+    if len(shape) not in (positions.ndim, positions.ndim + 1) or shape[: positions.ndim - 1] != positions.shape[:-1]:
         raise ValueError(f"order must have the axes of groups, got shapes {positions.shape} and {shape}")
+    shape = shape[: positions.ndim]
     checks.within("order", positions, -1, shape[-1] - 1)
     slots_AQN, slot_caps = _slots(groups, caps, shape)
     window = positions.shape[-1] if window is None else checks.whole_number("window", window, minimum=1)
@@ -105,25 +107,34 @@ def _slots(groups: Any, caps: Any, shape: tuple[int, ...]) -> tuple[Int64, Int64
     slots, slot_caps = list[Int64](), list[Int64]()
     num_slots = 0
     for place, (values, value_caps) in enumerate(zip(attributes, parts, strict=True)):
-        own, own_caps = _slots_of(
+        own_VQN, own_caps = _slots_of(
             _name("groups", groups, place), values, _name("caps", groups, place), value_caps, shape
         )
-        slots.append(own + num_slots * (own >= 0) if num_slots else own)
+        slots.append(own_VQN + num_slots * (own_VQN >= 0) if num_slots else own_VQN)
         slot_caps.append(own_caps)
         num_slots += own_caps.size
-    slots_AQN = slots[0][np.newaxis] if len(slots) == 1 else np.stack(slots)
-    return slots_AQN, np.concatenate(slot_caps)
+    return slots[0] if len(slots) == 1 else np.concatenate(slots), np.concatenate(slot_caps)
 
 
 def _slots_of(name: str, values: Any, caps_name: str, caps: Any, shape: tuple[int, ...]) -> tuple[Int64, Int64]:
     value_caps = checks.integers(caps_name, caps, min(checks.as_array(caps_name, caps).ndim, 1))
     checks.within(caps_name, value_caps, 0, np.iinfo(np.int64).max)
     if value_caps.ndim == 1:
-        return integers_per_candidate(name, values, shape, -1, value_caps.size - 1), value_caps
-    own_QN = integers_per_candidate(name, values, shape, -1, np.iinfo(np.int64).max)
-    num_values = int(own_QN.max(initial=-1)) + 1
-    if num_values > max(DENSE, own_QN.size):
-        occurring, places = np.unique(own_QN, return_inverse=True)
-        own_QN = np.where(own_QN < 0, -1, places.reshape(own_QN.shape))
+        return _values(name, values, shape, value_caps.size - 1), value_caps
+    own_VQN = _values(name, values, shape, np.iinfo(np.int64).max)
+    num_values = int(own_VQN.max(initial=-1)) + 1
+    if num_values > max(DENSE, own_VQN.size):
+        occurring, places = np.unique(own_VQN, return_inverse=True)
+        own_VQN = np.where(own_VQN < 0, -1, places.reshape(own_VQN.shape))
         num_values = occurring.size
-    return own_QN, np.full(num_values, value_caps, np.int64)
+    return own_VQN, np.full(num_values, value_caps, np.int64)
+
+
+def _values(name: str, values: Any, shape: tuple[int, ...], maximum: int) -> Int64:
+    """(V, Q, n): the values of each candidate, a repeated one as -1."""
+    if values.ndim != len(shape) + 1:
+        return integers_per_candidate(name, values, shape, -1, maximum)[np.newaxis]
+    several = np.sort(integers_per_candidate(name, values, (*shape, values.shape[-1]), -1, maximum), axis=-1)
+    several[..., 1:][several[..., 1:] == several[..., :-1]] = -1
+    several_QNV = several if len(shape) == 2 else several[np.newaxis]
+    return np.ascontiguousarray(np.moveaxis(several_QNV, -1, 0))
