@@ -39,6 +39,7 @@ FUSION_METHODS = {
     "rrf": recommendation_pb2.FUSION_METHOD_RECIPROCAL_RANK,
     "round_robin": recommendation_pb2.FUSION_METHOD_ROUND_ROBIN,
     "max": recommendation_pb2.FUSION_METHOD_MAX,
+    "borda": recommendation_pb2.FUSION_METHOD_BORDA,
 }
 NORMALISATIONS = {
     "minmax": recommendation_pb2.NORMALISATION_MIN_MAX,

@@ -104,7 +104,7 @@ class RecommendOptions(RankOptions, total=False):
     """Keyword arguments of `recommend`; one of these mappings is one request of `recommend_batch`.
 
     k: how many items (default 10). filters: which items. sources: the sources to ask, as names or name -> weight.
-    fusion: "weighted", "rrf", "round_robin" or "max"; normalisation: "minmax", "zscore" or "none".
+    fusion: "weighted", "rrf", "round_robin", "max" or "borda"; normalisation: "minmax", "zscore" or "none".
     num_candidates: how many go to the ranker. caps: most items per value, by attribute. exposure: shares of categories.
     """
 

@@ -16,7 +16,7 @@ from shortlist.options import RecommendOptions
 EVENT = Event(user_id="u", item_id="i", type="buy", timestamp=1)
 WRONG_OPTIONS: list[tuple[RecommendOptions, str]] = [
     ({"explain": "loud"}, "explain: 'loud' is not one of none, brief, full"),
-    ({"fusion": "sum"}, "fusion: 'sum' is not one of weighted, rrf, round_robin, max"),
+    ({"fusion": "sum"}, "fusion: 'sum' is not one of weighted, rrf, round_robin, max, borda"),
     ({"normalisation": "l2"}, "normalisation: 'l2' is not one of minmax, zscore, none"),
     ({"diversity": Diversity(0.1, "random")}, "diversity.method: 'random' is not one of mmr, dpp"),
     ({"filters": Filters(availability="all")}, "filters.availability: 'all' is not one of available, any"),

@@ -18,6 +18,7 @@ class FusionMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FUSION_METHOD_RECIPROCAL_RANK: _ClassVar[FusionMethod]
     FUSION_METHOD_ROUND_ROBIN: _ClassVar[FusionMethod]
     FUSION_METHOD_MAX: _ClassVar[FusionMethod]
+    FUSION_METHOD_BORDA: _ClassVar[FusionMethod]
 
 class Normalisation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,6 +37,7 @@ FUSION_METHOD_WEIGHTED: FusionMethod
 FUSION_METHOD_RECIPROCAL_RANK: FusionMethod
 FUSION_METHOD_ROUND_ROBIN: FusionMethod
 FUSION_METHOD_MAX: FusionMethod
+FUSION_METHOD_BORDA: FusionMethod
 NORMALISATION_UNSPECIFIED: Normalisation
 NORMALISATION_MIN_MAX: Normalisation
 NORMALISATION_Z_SCORE: Normalisation

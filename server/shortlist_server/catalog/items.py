@@ -45,6 +45,7 @@ class Catalog:
         self.available.setflags(write=False)
         self._row_of: dict[str, int] = {item_id: row for row, item_id in enumerate(self.item_ids.tolist())}
         self._category_rows = _category_rows(table["categories"])
+        self._categories = _by_item(list(self._category_rows.values()), table.height)
 
     def rows(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """The row of each id, -1 for an unknown one."""
@@ -69,6 +70,14 @@ class Catalog:
         if rows is not None:
             mask[rows] = True
         return mask
+
+    def category_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The categories of items (n,), as places in `category_names`: (n, most that one has), padded with -1."""
+        indptr, numbers = self._categories
+        counts = indptr[rows + 1] - indptr[rows]
+        places = np.arange(counts.max(initial=0))
+        entries = np.minimum(indptr[rows][:, None] + places, len(numbers) - 1)
+        return np.where(places < counts[:, None], numbers[entries], NO_ROW)
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -151,5 +160,21 @@ def _numbers(column: pl.Series) -> NDArray[np.float64]:
 
 def _category_rows(categories: pl.Series) -> dict[str, NDArray[np.int32]]:
     table = pl.DataFrame({"category": categories, "row": pl.arange(0, len(categories), dtype=pl.Int32, eager=True)})
-    grouped = table.explode("category").drop_nulls().group_by("category").agg("row").sort("category")
+    grouped = (
+        table.explode("category")
+        .drop_nulls()
+        .unique()
+        .sort("row")
+        .group_by("category", maintain_order=True)
+        .agg("row")
+        .sort("category")
+    )
     return {category: np.array(rows, dtype=np.int32) for category, rows in grouped.iter_rows()}
+
+
+def _by_item(rows_by_category: list[NDArray[np.int32]], num_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(indptr, numbers): those of item i lie from indptr[i] to indptr[i + 1], ascending."""
+    rows = np.concatenate([np.empty(0, dtype=np.int32), *rows_by_category])
+    numbers = np.repeat(np.arange(len(rows_by_category)), [len(rows) for rows in rows_by_category])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_items))])
+    return indptr, numbers[np.argsort(rows, kind="stable")]

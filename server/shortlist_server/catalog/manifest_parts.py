@@ -98,7 +98,7 @@ Source = Annotated[TwoTowerSource | ItemNeighboursSource | PopularSource, Field(
 class Fusion(Part):
     """How the lists of the sources become one, unless the request says otherwise."""
 
-    method: Literal["rrf", "weighted", "max", "round_robin"]
+    method: Literal["rrf", "weighted", "max", "round_robin", "borda"]
     norm: Literal["minmax", "zscore", "none"] = "minmax"
 
 

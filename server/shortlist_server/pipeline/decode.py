@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from shortlist.v1.answer_pb2 import EXPLANATION_LEVEL_UNSPECIFIED, ExplanationLevel
 from shortlist.v1.filter_pb2 import SEEN_POLICY_INCLUDE
 from shortlist.v1.recommendation_pb2 import (
-    DIVERSITY_METHOD_DPP,
     FUSION_METHOD_UNSPECIFIED,
     NORMALISATION_UNSPECIFIED,
-    Diversity,
-    DiversityMethod,
     Fusion,
     FusionMethod,
     HeadWeight,
@@ -24,6 +21,7 @@ from shortlist_server.errors import InvalidRequest, NotServed
 from shortlist_server.pipeline.decode_context import check_context
 from shortlist_server.pipeline.decode_filters import decode_filters
 from shortlist_server.pipeline.decode_history import decode_history
+from shortlist_server.pipeline.decode_reranking import decode_caps, decode_diversity
 from shortlist_server.pipeline.query import DEFAULT_K, MAX_K, Defaults, Filters, FusionName, NormName, Query
 from shortlist_server.pipeline.violations import Violations
 
@@ -36,6 +34,7 @@ FUSIONS: dict[int, FusionName] = {
     FusionMethod.FUSION_METHOD_RECIPROCAL_RANK: "rrf",
     FusionMethod.FUSION_METHOD_ROUND_ROBIN: "round_robin",
     FusionMethod.FUSION_METHOD_MAX: "max",
+    FusionMethod.FUSION_METHOD_BORDA: "borda",
 }
 NORMS: dict[int, NormName] = {
     Normalisation.NORMALISATION_MIN_MAX: "minmax",
@@ -44,7 +43,7 @@ NORMS: dict[int, NormName] = {
 }
 # The contract has these fields, this version does not act on them: saying so beats ignoring them.
 UNSERVED_FIELDS = {
-    RecommendRequest: ("boosts", "caps", "exposure_constraints", "experiment_overrides"),
+    RecommendRequest: ("boosts", "exposure_constraints", "experiment_overrides"),
     RankRequest: ("boosts", "experiment_overrides"),
 }
 
@@ -96,7 +95,8 @@ def _decode_request(request: RecommendRequest | RankRequest, defaults: Defaults,
         fusion=fusion,
         norm=norm,
         head_weights_H=_decode_heads(request.head_weights, defaults, violations),
-        diversity=_decode_diversity(request.diversity, violations),
+        diversity=decode_diversity(request.diversity, violations),
+        caps=decode_caps(recommend.caps, defaults, violations),
         explanation=request.explanation_level or EXPLANATION_LEVEL_UNSPECIFIED,
     )
 
@@ -166,15 +166,7 @@ def _decode_fusion(fusion: Fusion, defaults: Defaults, violations: Violations) -
     return method or defaults.fusion, norm or defaults.norm
 
 
-def _decode_diversity(diversity: Diversity, violations: Violations) -> float:
-    violations.check_enum("diversity.method", diversity.method, DiversityMethod)
-    violations.check_number("diversity.strength", diversity.strength, 0.0, 1.0)
-    return diversity.strength
-
-
 def _refuse_unserved(request: RecommendRequest | RankRequest) -> None:
     for field in UNSERVED_FIELDS[type(request)]:
         if getattr(request, field):
             raise NotServed(f"{field}: this server does not act on this field yet")
-    if request.diversity.method == DIVERSITY_METHOD_DPP:
-        raise NotServed("diversity.method: this server does not serve DIVERSITY_METHOD_DPP yet")

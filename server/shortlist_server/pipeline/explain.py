@@ -163,7 +163,7 @@ def _score_parts(answer: _Answer, scored: Scored, level: Level, explainer: Expla
     if not answer.in_full:
         return [[] for _ in answer.rows_K]
     penalties_K = np.zeros(len(answer.rows_K), dtype=np.float64)
-    if answer.query.diversity > 0.0 and level < Level.NO_RERANK and answer.rows_K.size:
+    if answer.query.diversity.strength > 0.0 and level < Level.NO_RERANK and answer.rows_K.size:
         penalties_K = diversity_penalties(explainer.vectors, answer.rows_K, answer.query.diversity)
     reasons = []
     for place, position in enumerate(answer.positions_K):

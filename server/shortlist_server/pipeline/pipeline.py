@@ -135,7 +135,7 @@ class Pipeline:
         with watch.stage("score"):
             scored = score(batch, profiles, candidates, retrieved.asked, sources=self.sources, ranker=self._ranker)
         with watch.stage("rerank"):
-            ranking = rerank(batch, scored, vectors=self._rerank_vectors)
+            ranking = rerank(batch, scored, vectors=self._rerank_vectors, catalog=self.package.catalog)
         with watch.stage("explain"):
             reasons = explain(batch, profiles, retrieved, scored, ranking, explainer=self._explainer)
         with watch.stage("encode"):

@@ -18,11 +18,13 @@ from shortlist.v1.filter_pb2 import SEEN_POLICY_EXCLUDE
 if TYPE_CHECKING:
     from shortlist_server.catalog.package import Package
 
-FusionName = Literal["weighted", "rrf", "round_robin", "max"]
+FusionName = Literal["weighted", "rrf", "round_robin", "max", "borda"]
 NormName = Literal["minmax", "zscore", "none"]
+DiversityName = Literal["mmr", "dpp"]
 
 DEFAULT_K = 10
 MAX_K = 1000
+CATEGORY = "category"  # as an attribute: every category of an item is a value of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,22 @@ class GivenHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diversity:
+    """How varied the answer is: from 0, by value alone, to 1."""
+
+    method: DiversityName = "mmr"
+    strength: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """The most items of the answer that may share a value of an attribute."""
+
+    attribute: str
+    max_items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """What `Recommend` or `Rank` is asked. A source of weight 0 is switched off."""
 
@@ -70,7 +88,8 @@ class Query:
     fusion: FusionName
     norm: NormName
     head_weights_H: tuple[float, ...]
-    diversity: float = 0.0
+    diversity: Diversity = Diversity()
+    caps: tuple[Cap, ...] = ()
     explanation: int = EXPLANATION_LEVEL_NONE
 
 

@@ -1,6 +1,6 @@
-"""rerank: the order of the reply, by value alone or traded against variety.
+"""rerank: the order of the reply, by value alone or traded against variety, within the caps of the request.
 
-Shapes: B requests, C candidates, K results, D dimensions.
+Shapes: B requests, C candidates, K results.
 """
 
 from __future__ import annotations
@@ -10,34 +10,31 @@ from numpy.typing import NDArray
 
 from shortlist.v1.answer_pb2 import DEGRADATION_REASON_DEADLINE, STAGE_RERANK
 from shortlist_kernels import VectorIndex
-from shortlist_kernels import rerank as kernels
+from shortlist_server.catalog.items import Catalog
 from shortlist_server.pipeline.batch import PADDING, Batch, Ranking, Scored
+from shortlist_server.pipeline.caps import within_caps
 from shortlist_server.pipeline.ladder import Level
+from shortlist_server.pipeline.query import Diversity, Query
+from shortlist_server.pipeline.variety import Contest, varied
 
 
-def rerank(batch: Batch, scored: Scored, *, vectors: VectorIndex) -> Ranking:
-    """The best k candidates of each request; maximal marginal relevance where it asks for diversity.
+def rerank(batch: Batch, scored: Scored, *, vectors: VectorIndex, catalog: Catalog) -> Ranking:
+    """The best k candidates of each request, in an order as varied as it asks for, none more often than its caps allow.
 
-    Relevance and likeness are weighed on one scale: values are first stretched to 0..1 over the request's candidates.
+    Caps take items in the order that variety makes. They are rules, so they hold where the deadline forbids variety.
     """
     width = max(query.k for query in batch.queries)
     positions_BK = np.full((len(batch), width), PADDING, dtype=np.int64)
     lost_B = np.zeros(len(batch), dtype=np.float64)
-    for request in batch.live():
+    contests = {request: _contest(batch, scored, request) for request in batch.live()}
+    orders = varied(list(contests.values()), vectors)
+    for (request, contest), order in zip(contests.items(), orders, strict=True):
         query = batch.queries[request]
-        best = by_value(scored.values_BC[request], scored.rows_BC[request])[: query.k]
-        order = best
-        if query.diversity > 0.0 and batch.level >= Level.NO_RERANK:
-            batch.degrade(
-                request,
-                stage=STAGE_RERANK,
-                reason=DEGRADATION_REASON_DEADLINE,
-                detail="the deadline left no time for diversity",
-            )
-        elif query.diversity > 0.0:
-            order = _diverse(scored, request, query.k, query.diversity, vectors)
-            lost_B[request] = _total(scored.values_BC[request, best]) - _total(scored.values_BC[request, order])
-        positions_BK[request, : len(order)] = order
+        if query.caps:
+            order = _capped(contest, order, query, vectors, catalog)
+        chosen = order[: query.k]
+        positions_BK[request, : len(chosen)] = contest.positions_C[chosen]
+        lost_B[request] = _total(contest.values_C[: query.k]) - _total(contest.values_C[chosen])
     return Ranking(positions_BK=positions_BK, relevance_lost_B=lost_B)
 
 
@@ -47,14 +44,32 @@ def by_value(values_C: NDArray[np.float32], rows_C: NDArray[np.int64]) -> NDArra
     return np.lexsort((rows_C[:used], -values_C[:used]))
 
 
-def _diverse(scored: Scored, request: int, k: int, diversity: float, vectors: VectorIndex) -> NDArray[np.int64]:
-    order_C = by_value(scored.values_BC[request], scored.rows_BC[request])
-    values_C = scored.values_BC[request, order_C].astype(np.float64)
-    spread = np.ptp(values_C) if len(values_C) else 0.0
-    relevance_C = (values_C - values_C.min()) / spread if spread > 0.0 else np.ones_like(values_C)
-    vectors_CD = vectors.vectors(scored.rows_BC[request, order_C])
-    chosen, _ = kernels.mmr(vectors_CD, relevance_C, min(k, len(order_C)), diversity)
-    return order_C[chosen]
+def _contest(batch: Batch, scored: Scored, request: int) -> Contest:
+    query, diversity = batch.queries[request], batch.queries[request].diversity
+    if diversity.strength and batch.level >= Level.NO_RERANK:
+        detail = "the deadline left no time for diversity"
+        batch.degrade(request, stage=STAGE_RERANK, reason=DEGRADATION_REASON_DEADLINE, detail=detail)
+        diversity = Diversity()
+    positions_C = by_value(scored.values_BC[request], scored.rows_BC[request])
+    return Contest(
+        diversity=diversity,
+        positions_C=positions_C,
+        rows_C=scored.rows_BC[request, positions_C],
+        values_C=scored.values_BC[request, positions_C],
+        depth=min(2 * query.k if query.caps else query.k, len(positions_C)),
+    )
+
+
+def _capped(
+    contest: Contest, order: NDArray[np.int64], query: Query, vectors: VectorIndex, catalog: Catalog
+) -> NDArray[np.int64]:
+    """The first k of the order that fit; where variety ordered too few for that, it orders more."""
+    chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
+    while len(chosen) < query.k and len(order) < len(contest.rows_C):
+        contest = contest.deeper()
+        order = varied([contest], vectors)[0]
+        chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
+    return chosen
 
 
 def _total(values: NDArray[np.float32]) -> float:

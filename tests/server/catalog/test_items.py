@@ -62,6 +62,15 @@ def test_category_masks(catalog: Catalog) -> None:
     assert catalog.category_names == ("x", "y")
 
 
+def test_category_numbers_list_the_categories_of_each_item(catalog: Catalog) -> None:
+    rows = np.arange(catalog.num_items)[::-1]
+    numbers = catalog.category_numbers(rows)
+    for row, of_item in zip(rows.tolist(), numbers.tolist(), strict=True):
+        found = [catalog.category_names[number] for number in of_item if number >= 0]
+        assert found == [name for name in catalog.category_names if catalog.category_mask(name)[row]]
+    assert catalog.category_numbers(rows[:0]).shape == (0, 0)
+
+
 def test_columns_cannot_be_changed(catalog: Catalog) -> None:
     for column in (catalog.item_ids, catalog.prices, catalog.popularity, catalog.available, catalog.titles):
         with pytest.raises(ValueError, match="read-only"):

@@ -52,6 +52,12 @@ BAD: list[tuple[Message, str, str]] = [
     (recommend(diversity=Diversity(method=5)), "diversity.method", "5 is not"),  # type: ignore[arg-type]
     (recommend(diversity=Diversity(strength=1.5)), "diversity.strength", "1.5 is not in 0..1"),
     (recommend(diversity=Diversity(strength=NAN)), "diversity.strength", "nan is not"),
+    (recommend(caps=[AttributeCap(max_items=1)]), "caps[0].attribute", "'' is not one of category, margin, pop"),
+    (recommend(caps=[AttributeCap(attribute="c1", max_items=1)]), "caps[0].attribute", "'c1' is not one of"),
+    (recommend(caps=[AttributeCap(attribute="price")]), "caps[0].max_items", "0 is not in 1..1000"),
+    (recommend(caps=[AttributeCap(attribute="price", max_items=1001)]), "caps[0].max_items", "1001 is not"),
+    (recommend(caps=[AttributeCap(attribute="price", max_items=1)] * 2), "caps[1].attribute", "'price' is given twice"),
+    (recommend(caps=[AttributeCap(attribute="price", max_items=1)] * 17), "caps", "17 entries, not 0..16"),
     (recommend(sources=[SourceWeight(name="nope")]), "sources[0].name", "'nope' is not one of two_tower"),
     (recommend(sources=[SourceWeight(name="popular"), SourceWeight(name="popular")]), "sources[1].name", "twice"),
     (recommend(sources=[SourceWeight(name="popular", weight=-1)]), "sources[0].weight", "-1 is not in 0..1000"),
@@ -141,10 +147,8 @@ def test_a_request_of_megabytes_of_names_is_refused_without_comparing_each_with_
 
 UNSERVED: list[tuple[Message, str]] = [
     (recommend(boosts=[Boost(item_id="item-001", amount=1)]), "boosts"),
-    (recommend(caps=[AttributeCap(attribute="category", max_items=1)]), "caps"),
     (recommend(exposure_constraints=[ExposureConstraint(category="c1")]), "exposure_constraints"),
     (recommend(experiment_overrides=[ExperimentArm(experiment="e", arm="a")]), "experiment_overrides"),
-    (recommend(diversity=Diversity(method="DIVERSITY_METHOD_DPP", strength=0.5)), "diversity.method"),
     (RankRequest(user_id="ann", item_ids=["i"], boosts=[Boost(item_id="i")]), "boosts"),
 ]
 
@@ -165,7 +169,8 @@ def test_an_empty_request_gets_the_defaults_of_the_contract_and_the_package(defa
     assert query.source_weights_S == (0.5, 0.4, 0.1)
     assert query.head_weights_H == (0.25, 1.0)
     assert query.filters.only_available
-    assert query.diversity == 0.0
+    assert query.diversity.strength == 0.0
+    assert query.caps == ()
 
 
 def test_named_sources_switch_the_others_off_and_keep_the_package_weight(defaults: Defaults) -> None:

@@ -126,6 +126,19 @@ def test_each_rung_names_what_it_leaves_out(timed: Pipeline) -> None:
     assert left_out(answer(timed, 6.5)) == {rerank, score} | retrieve
 
 
+@pytest.mark.parametrize("remaining_s", [10.0, 8.5, 7.5, 6.5])
+def test_caps_hold_on_every_rung(timed: Pipeline, package: Package, remaining_s: float) -> None:
+    request = RecommendRequest()
+    request.CopyFrom(REQUEST)
+    request.k = 10
+    request.caps.add(attribute="category", max_items=2)
+    reply = timed.run([Task(request, Deadline(at_s=remaining_s, clock=lambda: 0.0))])[0]
+    assert isinstance(reply, RecommendResponse)
+    rows = package.catalog.rows([item.item_id for item in reply.items])
+    assert package.catalog.category_mask("all")[rows].sum() == 2
+    assert all(package.catalog.category_mask(name)[rows].sum() <= 2 for name in package.catalog.category_names)
+
+
 def test_what_is_left_out_does_not_count_as_a_measurement(package: Package) -> None:
     costs = costs_of(**dict.fromkeys(STAGES, 1.0))
     funnel = Pipeline(package, None, costs=costs)

@@ -19,10 +19,12 @@ from shortlist.v1.answer_pb2 import (
     STAGE_SCORE,
     Stage,
 )
-from shortlist.v1.filter_pb2 import Filters
+from shortlist.v1.filter_pb2 import Boost, Filters
 from shortlist.v1.history_pb2 import EVENT_TYPE_DISLIKE, EVENT_TYPE_VIEW, History
 from shortlist.v1.recommendation_pb2 import (
+    AttributeCap,
     Diversity,
+    DiversityMethod,
     Fusion,
     FusionMethod,
     HeadWeight,
@@ -54,12 +56,15 @@ def varied_requests(num_requests: int) -> list[RecommendRequest | RankRequest]:
         request = RecommendRequest(user_id="ann", history=history, k=int(random.integers(1, 40)))
         if number % 3 == 0:
             request.diversity.strength = 0.4
+            request.diversity.method = DiversityMethod.values()[number % 2 + 1]  # type: ignore[assignment]
             request.explanation_level = EXPLANATION_LEVEL_FULL
         if number % 4 == 1:
             request.num_candidates = int(random.integers(1, 60))
             request.filters.categories_any.append("c1")
         if number % 5 == 2:
-            request.fusion.method = FusionMethod.values()[number % 4 + 1]  # type: ignore[assignment]
+            request.fusion.method = FusionMethod.values()[number % 5 + 1]  # type: ignore[assignment]
+        if number % 8 in (3, 4):
+            request.caps.add(attribute="category", max_items=int(random.integers(1, 12)))
         requests.append(request)
     return requests
 
@@ -80,6 +85,13 @@ def test_a_request_is_answered_alike_alone_and_with_63_others(pipeline: Pipeline
     alone = [pipeline.run([Task(request)])[0] for request in requests]
     assert [content(reply) for reply in together] == [content(reply) for reply in alone]
     assert [content(reply) for reply in backwards] == [content(reply) for reply in alone]
+
+
+def test_contests_split_over_several_calls_end_alike(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [Task(request) for request in varied_requests(64)]
+    whole = [content(reply) for reply in pipeline.run(tasks)]
+    monkeypatch.setattr("shortlist_server.pipeline.variety.MOST_NUMBERS", 400)  # 2 contests of 20 candidates
+    assert [content(reply) for reply in pipeline.run(tasks)] == whole
 
 
 def test_sources_asked_in_parallel_answer_as_one_after_the_other(
@@ -103,7 +115,7 @@ def test_a_bad_request_fails_alone(pipeline: Pipeline) -> None:
 
 
 def test_a_batch_of_bad_requests_is_answered(pipeline: Pipeline) -> None:
-    request = RecommendRequest(user_id="ann", diversity=Diversity(method="DIVERSITY_METHOD_DPP"))
+    request = RecommendRequest(user_id="ann", boosts=[Boost(item_id="item-001", amount=1)])
     assert isinstance(pipeline.run([Task(request)])[0], NotServed)
     assert pipeline.run([]) == []
 
@@ -205,11 +217,19 @@ def test_fusion_follows_the_request(ask: Ask) -> None:
     assert [item.score for item in reply.items] == pytest.approx([0.1 / 61, 0.1 / 62, 0.1 / 63])
 
 
+def test_borda_counts_the_places_below(ask: Ask) -> None:
+    # One source lists all 50: 0.1 x (50 - rank + 1). Two, of weight 0.9 together, list none: 0.9 x (50 + 1) / 2.
+    fusion = Fusion(method="FUSION_METHOD_BORDA")
+    reply = ask(RecommendRequest(user_id="nobody", k=3, num_candidates=50, fusion=fusion))
+    assert [item.score for item in reply.items] == pytest.approx([27.95, 27.85, 27.75])
+
+
 def test_filters_that_allow_nothing_give_an_empty_answer(ask: Ask) -> None:
     request = RecommendRequest(
         history=History(item_ids=["item-001"]),
         filters=Filters(allow_item_ids=["nope"]),
         diversity=Diversity(strength=0.5),
+        caps=[AttributeCap(attribute="category", max_items=1), AttributeCap(attribute="price", max_items=1)],
         explanation_level=EXPLANATION_LEVEL_FULL,
     )
     assert len(ask(request).items) == 0

@@ -14,6 +14,7 @@ from shortlist.v1.event_pb2 import Event, RecordEventsRequest
 from shortlist.v1.filter_pb2 import Filters, NumericRange
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import (
+    AttributeCap,
     Context,
     Diversity,
     Fusion,
@@ -82,6 +83,7 @@ requests: dict[str, st.SearchStrategy[Any]] = {
         head_weights=heads,
         num_candidates=counts,
         diversity=diversities,
+        caps=st.lists(st.builds(AttributeCap, attribute=attributes, max_items=counts), max_size=3),
         explanation_level=enums,
     ),
     "RecommendationService/Rank": st.builds(

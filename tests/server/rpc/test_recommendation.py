@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import shortlist
-from shortlist.v1.filter_pb2 import Filters, NumericRange
+from shortlist.v1.filter_pb2 import Boost, Filters, NumericRange
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import (
+    AttributeCap,
     Diversity,
     ExplainRequest,
     RankRequest,
@@ -42,6 +43,12 @@ BAD: list[tuple[str, Any, str, str]] = [
         RecommendRequest(user_id="ann", diversity=Diversity(strength=float("nan"))),
         "diversity.strength",
         "nan",
+    ),
+    (
+        "Recommend",
+        RecommendRequest(user_id="ann", caps=[AttributeCap(attribute="colour", max_items=1)]),
+        "caps[0].attribute",
+        "'colour' is not one of category, margin, popularity, price",
     ),
     ("Recommend", RecommendRequest(user_id="ann", sources=[SourceWeight(name="nope")]), "sources[0].name", "'nope'"),
     (
@@ -156,6 +163,22 @@ def test_every_item_comes_with_title_and_reasons(client: shortlist.Client) -> No
     assert set(reply.timings_ms) >= {"queue", "decode", "retrieve", "score", "encode"}
 
 
+def test_an_answer_is_varied_and_capped_as_the_client_asks(client: shortlist.Client, package: Package) -> None:
+    reply = client.recommend(
+        history=["item-004", "item-017"],
+        k=6,
+        diversity=shortlist.Diversity(0.5, method="dpp"),
+        caps={"category": 2, "margin": 1},
+        fusion="borda",
+    )
+    rows = package.catalog.rows([item.item_id for item in reply.items])
+    margins = package.catalog.numeric("margin")[rows]
+    assert len(rows) >= 2
+    assert package.catalog.category_mask("all")[rows].sum() <= 2
+    assert len(set(margins.tolist())) == len(margins)
+    assert reply.relevance_lost > 0.0
+
+
 def test_rank_orders_the_callers_candidates_and_reports_unknown_ones(client: shortlist.Client) -> None:
     reply = client.rank(history=["item-004"], item_ids=["item-009", "nope", "item-010"])
     assert {item.item_id for item in reply.items} == {"item-009", "item-010"}
@@ -195,10 +218,8 @@ def test_what_is_not_built_says_so(recommendation: RecommendationServiceStub, de
     with pytest.raises(grpc.RpcError, match="RecommendStream is not served yet") as refused:
         list(recommendation.RecommendStream(iter([RecommendStreamRequest()])))
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    with pytest.raises(grpc.RpcError, match="DPP") as refused:
-        recommendation.Recommend(
-            RecommendRequest(user_id="ann", diversity=Diversity(method="DIVERSITY_METHOD_DPP", strength=0.5))
-        )
+    with pytest.raises(grpc.RpcError, match="boosts") as refused:
+        recommendation.Recommend(RecommendRequest(user_id="ann", boosts=[Boost(item_id="item-001", amount=1)]))
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
