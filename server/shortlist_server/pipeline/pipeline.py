@@ -26,6 +26,7 @@ from shortlist_server.pipeline.sources import Source, build_sources
 from shortlist_server.pipeline.sources.popular import Popular
 from shortlist_server.pipeline.stopwatch import Stopwatch
 from shortlist_server.pipeline.task import Task, late
+from shortlist_server.pipeline.variety import Variety
 from shortlist_server.state.store import Store
 
 Request = RecommendRequest | RankRequest
@@ -61,14 +62,15 @@ class Pipeline:
         self._version = PackageVersion(name=manifest.name, id=manifest.package_id)
         self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="source")
         self._popular = _popular(self.sources, package)
-        self._rerank_vectors = package.vectors[manifest.rerank.vectors]
+        vectors = package.vectors[manifest.rerank.vectors]
+        self._variety = Variety(vectors, package.num_threads)
         ranker = manifest.ranker.model
         self._ranker = Ranker(ranker, package.models[ranker], num_columns=manifest.num_candidates)
         self._explainer = Explainer(
             catalog=package.catalog,
             sources=self.sources,
             popular=self._popular,
-            vectors=self._rerank_vectors,
+            vectors=vectors,
             vectors_source=_source_of_vectors(package),
             heads=[head.name for head in manifest.ranker.heads],
         )
@@ -135,7 +137,7 @@ class Pipeline:
         with watch.stage("score"):
             scored = score(batch, profiles, candidates, retrieved.asked, sources=self.sources, ranker=self._ranker)
         with watch.stage("rerank"):
-            ranking = rerank(batch, scored, vectors=self._rerank_vectors, catalog=self.package.catalog)
+            ranking = rerank(batch, scored, variety=self._variety, catalog=self.package.catalog)
         with watch.stage("explain"):
             reasons = explain(batch, profiles, retrieved, scored, ranking, explainer=self._explainer)
         with watch.stage("encode"):

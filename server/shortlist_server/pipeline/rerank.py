@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.v1.answer_pb2 import DEGRADATION_REASON_DEADLINE, STAGE_RERANK
-from shortlist_kernels import VectorIndex
 from shortlist_server.catalog.items import Catalog
 from shortlist_server.pipeline.batch import PADDING, Batch, Ranking, Scored
 from shortlist_server.pipeline.caps import within_caps
 from shortlist_server.pipeline.ladder import Level
 from shortlist_server.pipeline.query import Diversity, Query
-from shortlist_server.pipeline.variety import Contest, varied
+from shortlist_server.pipeline.variety import Contest, Variety
 
 
-def rerank(batch: Batch, scored: Scored, *, vectors: VectorIndex, catalog: Catalog) -> Ranking:
+def rerank(batch: Batch, scored: Scored, *, variety: Variety, catalog: Catalog) -> Ranking:
     """The best k candidates of each request, in an order as varied as it asks for, none more often than its caps allow.
 
     Caps take items in the order that variety makes. They are rules, so they hold where the deadline forbids variety.
@@ -27,11 +26,11 @@ def rerank(batch: Batch, scored: Scored, *, vectors: VectorIndex, catalog: Catal
     positions_BK = np.full((len(batch), width), PADDING, dtype=np.int64)
     lost_B = np.zeros(len(batch), dtype=np.float64)
     contests = {request: _contest(batch, scored, request) for request in batch.live()}
-    orders = varied(list(contests.values()), vectors)
+    orders = variety.order(list(contests.values()))
     for (request, contest), order in zip(contests.items(), orders, strict=True):
         query = batch.queries[request]
         if query.caps:
-            order = _capped(contest, order, query, vectors, catalog)
+            order = _capped(contest, order, query, variety, catalog)
         chosen = order[: query.k]
         positions_BK[request, : len(chosen)] = contest.positions_C[chosen]
         lost_B[request] = _total(contest.values_C[: query.k]) - _total(contest.values_C[chosen])
@@ -61,13 +60,13 @@ def _contest(batch: Batch, scored: Scored, request: int) -> Contest:
 
 
 def _capped(
-    contest: Contest, order: NDArray[np.int64], query: Query, vectors: VectorIndex, catalog: Catalog
+    contest: Contest, order: NDArray[np.int64], query: Query, variety: Variety, catalog: Catalog
 ) -> NDArray[np.int64]:
     """The first k of the order that fit; where variety ordered too few for that, it orders more."""
     chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
     while len(chosen) < query.k and len(order) < len(contest.rows_C):
         contest = contest.deeper()
-        order = varied([contest], vectors)[0]
+        order = variety.order([contest])[0]
         chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
     return chosen
 

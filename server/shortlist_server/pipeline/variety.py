@@ -36,24 +36,32 @@ class Contest:
         return dataclasses.replace(self, depth=min(2 * self.depth, len(self.positions_C)))
 
 
-def varied(contests: Sequence[Contest], vectors: VectorIndex) -> list[NDArray[np.int64]]:
-    """The order of each contest, as places in its columns: `depth` of them, all in the order of value for strength 0.
+class Variety:
+    """Orders candidates by value traded against likeness, the cosine of their `vectors`."""
 
-    Relevance and likeness are weighed on one scale: values are first stretched to 0..1 over the request's candidates.
-    """
-    orders = [np.arange(len(contest.rows_C)) for contest in contests]
-    for members in _alike(contests, vectors.dim):
-        group = [contests[member] for member in members]
-        rows_GC = np.stack([contest.rows_C for contest in group])
-        chosen_GK, _ = KERNELS[group[0].diversity.method](
-            vectors.vectors(rows_GC.reshape(-1)).reshape(*rows_GC.shape, vectors.dim),
-            np.stack([_relevance(contest.values_C) for contest in group]),
-            group[0].depth,
-            np.array([contest.diversity.strength for contest in group]),
-        )
-        for member, chosen_K in zip(members, chosen_GK, strict=True):
-            orders[member] = chosen_K
-    return orders
+    def __init__(self, vectors: VectorIndex, num_threads: int) -> None:
+        self._vectors = vectors
+        self._num_threads = num_threads
+
+    def order(self, contests: Sequence[Contest]) -> list[NDArray[np.int64]]:
+        """Of each contest `depth` places in its columns, best first; all, in the order of value, for strength 0.
+
+        Value and likeness are weighed on one scale: values are first stretched to 0..1 over the request's candidates.
+        """
+        orders = [np.arange(len(contest.rows_C)) for contest in contests]
+        for members in _alike(contests, self._vectors.dim):
+            group = [contests[member] for member in members]
+            rows_GC = np.stack([contest.rows_C for contest in group])
+            chosen_GK, _ = KERNELS[group[0].diversity.method](
+                self._vectors.vectors(rows_GC.reshape(-1)).reshape(*rows_GC.shape, self._vectors.dim),
+                np.stack([_relevance(contest.values_C) for contest in group]),
+                group[0].depth,
+                np.array([contest.diversity.strength for contest in group]),
+                num_threads=self._num_threads,
+            )
+            for member, chosen_K in zip(members, chosen_GK, strict=True):
+                orders[member] = chosen_K
+        return orders
 
 
 def _alike(contests: Sequence[Contest], dim: int) -> list[list[int]]:
