@@ -25,7 +25,7 @@ def capped(
     Each place takes the best candidate left, by (score descending, position ascending), that fits: of none of its
     values the places of the window that ends here hold as many as the cap. Without `window` all k places count, else
     any `window` in a row. Without max_displacement caps always hold, and the list ends where nothing fits; with one
-    attribute and no window no list as long has a larger sum of scores under the caps.
+    attribute of one value each and no window no list as long has a larger sum of scores under the caps.
 
     max_displacement D: every candidate stands at most D places before or behind the one that it has by score (and is
     left out only if that is place k - D or later, counted from 0). The bound always holds and caps yield to it: a

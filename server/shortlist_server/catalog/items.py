@@ -71,13 +71,12 @@ class Catalog:
             mask[rows] = True
         return mask
 
-    def category_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The categories of items (n,), as places in `category_names`: (n, most that one has), padded with -1."""
+    def categories(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of these items is in which category: places in `rows`, ascending, and places in `category_names`."""
         indptr, numbers = self._categories
         counts = indptr[rows + 1] - indptr[rows]
-        places = np.arange(counts.max(initial=0))
-        entries = np.minimum(indptr[rows][:, None] + places, len(numbers) - 1)
-        return np.where(places < counts[:, None], numbers[entries], NO_ROW)
+        starts = np.repeat(indptr[rows] - np.cumsum(counts) + counts, counts)
+        return np.repeat(np.arange(len(rows)), counts), numbers[starts + np.arange(counts.sum())]
 
     @property
     def category_names(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ Shapes: B requests, C candidates, K results.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,14 +15,18 @@ from shortlist_server.catalog.items import Catalog
 from shortlist_server.pipeline.batch import PADDING, Batch, Ranking, Scored
 from shortlist_server.pipeline.caps import within_caps
 from shortlist_server.pipeline.ladder import Level
-from shortlist_server.pipeline.query import Diversity, Query
+from shortlist_server.pipeline.query import Diversity
 from shortlist_server.pipeline.variety import Contest, Variety
+
+# Variety orders that many times k candidates, so that its cost has a bound; the others follow by value.
+DEPTH_UNDER_CAPS = 2
 
 
 def rerank(batch: Batch, scored: Scored, *, variety: Variety, catalog: Catalog) -> Ranking:
     """The best k candidates of each request, in an order as varied as it asks for, none more often than its caps allow.
 
     Caps take items in the order that variety makes. They are rules, so they hold where the deadline forbids variety.
+    The relevance lost is the sum of as many best values minus that of the items chosen.
     """
     width = max(query.k for query in batch.queries)
     positions_BK = np.full((len(batch), width), PADDING, dtype=np.int64)
@@ -30,10 +36,10 @@ def rerank(batch: Batch, scored: Scored, *, variety: Variety, catalog: Catalog) 
     for (request, contest), order in zip(contests.items(), orders, strict=True):
         query = batch.queries[request]
         if query.caps:
-            order = _capped(contest, order, query, variety, catalog)
+            order = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
         chosen = order[: query.k]
         positions_BK[request, : len(chosen)] = contest.positions_C[chosen]
-        lost_B[request] = _total(contest.values_C[: query.k]) - _total(contest.values_C[chosen])
+        lost_B[request] = _total(contest.values_C[: len(chosen)]) - _total(contest.values_C[chosen])
     return Ranking(positions_BK=positions_BK, relevance_lost_B=lost_B)
 
 
@@ -55,21 +61,10 @@ def _contest(batch: Batch, scored: Scored, request: int) -> Contest:
         positions_C=positions_C,
         rows_C=scored.rows_BC[request, positions_C],
         values_C=scored.values_BC[request, positions_C],
-        depth=min(2 * query.k if query.caps else query.k, len(positions_C)),
+        depth=min(DEPTH_UNDER_CAPS * query.k if query.caps else query.k, len(positions_C)),
     )
 
 
-def _capped(
-    contest: Contest, order: NDArray[np.int64], query: Query, variety: Variety, catalog: Catalog
-) -> NDArray[np.int64]:
-    """The first k of the order that fit; where variety ordered too few for that, it orders more."""
-    chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
-    while len(chosen) < query.k and len(order) < len(contest.rows_C):
-        contest = contest.deeper()
-        order = variety.order([contest])[0]
-        chosen = within_caps(order, contest.rows_C[order], query.caps, query.k, catalog)
-    return chosen
-
-
 def _total(values: NDArray[np.float32]) -> float:
-    return float(values.astype(np.float64).sum())
+    """Rounded once, so that no order of the best is worth more than the best."""
+    return math.fsum(values.tolist())

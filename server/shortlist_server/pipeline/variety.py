@@ -5,7 +5,6 @@ Shapes: G requests that order alike, C candidates, K places, D dimensions.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,10 +30,6 @@ class Contest:
     values_C: NDArray[np.float32]
     depth: int
 
-    def deeper(self) -> Contest:
-        """The same for twice as many places; the places that it had stay as they are."""
-        return dataclasses.replace(self, depth=min(2 * self.depth, len(self.positions_C)))
-
 
 class Variety:
     """Orders candidates by value traded against likeness, the cosine of their `vectors`."""
@@ -44,7 +39,7 @@ class Variety:
         self._num_threads = num_threads
 
     def order(self, contests: Sequence[Contest]) -> list[NDArray[np.int64]]:
-        """Of each contest `depth` places in its columns, best first; all, in the order of value, for strength 0.
+        """Of each contest the places in its columns: `depth` of them by value and variety, then the others by value.
 
         Value and likeness are weighed on one scale: values are first stretched to 0..1 over the request's candidates.
         """
@@ -60,7 +55,7 @@ class Variety:
                 num_threads=self._num_threads,
             )
             for member, chosen_K in zip(members, chosen_GK, strict=True):
-                orders[member] = chosen_K
+                orders[member] = np.concatenate([chosen_K, np.delete(orders[member], chosen_K)])
         return orders
 
 

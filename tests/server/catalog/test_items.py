@@ -62,13 +62,14 @@ def test_category_masks(catalog: Catalog) -> None:
     assert catalog.category_names == ("x", "y")
 
 
-def test_category_numbers_list_the_categories_of_each_item(catalog: Catalog) -> None:
+def test_the_categories_of_items_are_those_of_the_masks(catalog: Catalog) -> None:
     rows = np.arange(catalog.num_items)[::-1]
-    numbers = catalog.category_numbers(rows)
-    for row, of_item in zip(rows.tolist(), numbers.tolist(), strict=True):
-        found = [catalog.category_names[number] for number in of_item if number >= 0]
+    places, numbers = catalog.categories(rows)
+    assert places.tolist() == sorted(places)
+    for place, row in enumerate(rows.tolist()):
+        found = [catalog.category_names[number] for number in numbers[places == place]]
         assert found == [name for name in catalog.category_names if catalog.category_mask(name)[row]]
-    assert catalog.category_numbers(rows[:0]).shape == (0, 0)
+    assert catalog.categories(rows[:0])[0].shape == (0,)
 
 
 def test_columns_cannot_be_changed(catalog: Catalog) -> None:

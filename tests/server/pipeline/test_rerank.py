@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from shortlist.v1.answer_pb2 import EXPLANATION_LEVEL_FULL
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import AttributeCap, Diversity, RecommendRequest
+from shortlist_server.catalog.items import Catalog
 from shortlist_server.catalog.package import Package
 from shortlist_server.pipeline.caps import within_caps
 from shortlist_server.pipeline.query import Cap
@@ -150,11 +152,14 @@ def test_each_place_takes_the_next_item_whose_categories_have_room(
         row = package.catalog.rows([item_id])[0]
         return {name for name in package.catalog.category_names if package.catalog.category_mask(name)[row]}
 
-    uncapped = ask_diverse(ask, strength, k=20, method=method)
+    by_score = ask_diverse(ask, 0.0, k=20)
+    varied = names(ask_diverse(ask, strength, k=min(2 * k, 20), method=method))
+    order = varied + [item_id for item_id in names(by_score) if item_id not in varied]
     reply = ask_diverse(ask, strength, k=k, method=method, caps={"category": most})
-    assert names(reply) == fitting(names(uncapped), categories, most, k)
-    best = sorted((item.score for item in uncapped.items), reverse=True)[:k]
+    assert names(reply) == fitting(order, categories, most, k)
+    best = [item.score for item in by_score.items][: len(reply.items)]
     assert reply.relevance_lost == pytest.approx(sum(best) - sum(item.score for item in reply.items))
+    assert reply.relevance_lost >= 0.0
 
 
 def test_numeric_attributes_are_capped_too_and_an_item_without_a_value_is_not(ask: Ask, package: Package) -> None:
@@ -167,3 +172,36 @@ def test_numeric_attributes_are_capped_too_and_an_item_without_a_value_is_not(as
     order = within_caps(rows, rows, [Cap(attribute="price", max_items=1)], len(rows), package.catalog)
     assert order.tolist() == rows.tolist()
     assert len(rows) > 1
+
+
+CATEGORIES = [["a", "b"], ["a"], ["b", "c"], ["c"], [], ["c", "d"], ["d"], ["a", "b", "c", "d"]]
+
+
+@pytest.mark.parametrize(
+    ("most", "k", "chosen"),
+    [(1, 8, [0, 3, 4, 6]), (1, 2, [0, 3]), (2, 8, [0, 1, 2, 3, 4, 6]), (9, 8, [0, 1, 2, 3, 4, 5, 6, 7])],
+)
+def test_every_category_of_an_item_counts(most: int, k: int, chosen: list[int]) -> None:
+    number = len(CATEGORIES)
+    catalog = Catalog(
+        pl.DataFrame(
+            {
+                "item_id": [f"item-{row}" for row in range(number)],
+                "title": [""] * number,
+                "price": [1.0] * number,
+                "popularity": [0.0] * number,
+                "available": [True] * number,
+                "categories": pl.Series(CATEGORIES, dtype=pl.List(pl.String)),
+            }
+        )
+    )
+    rows = np.arange(number)
+    caps = [Cap(attribute="category", max_items=most), Cap(attribute="price", max_items=number)]
+    assert within_caps(rows + 20, rows, caps, k, catalog).tolist() == [row + 20 for row in chosen]
+    backwards = within_caps(rows[::-1], rows[::-1], caps, k, catalog)
+    assert backwards.tolist() == fitting_rows(rows[::-1].tolist(), most, k)
+
+
+def fitting_rows(rows: list[int], most: int, k: int) -> list[int]:
+    found = fitting([str(row) for row in rows], lambda row: set(CATEGORIES[int(row)]), most, k)
+    return [int(row) for row in found]
