@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import grpc_tools
 from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
@@ -33,6 +34,7 @@ def compile_protos(out: Path) -> FileDescriptorSet:
     arguments = [
         "protoc",
         f"-I{PROTOS_DIRECTORY}",
+        f"-I{Path(grpc_tools.__file__).parent / '_proto'}",  # google/protobuf/*.proto
         f"--python_out={out}",
         f"--pyi_out={out}",
         f"--grpc_python_out={out}",
