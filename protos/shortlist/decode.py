@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 import numpy as np
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from numpy.typing import NDArray
 
 from shortlist import replies
 from shortlist.errors import ShortlistError, from_request_error
 from shortlist.v1 import answer_pb2, recommendation_pb2, search_pb2
+from shortlist.vocabulary import enum_name
 
 
 def recommendations(response: recommendation_pb2.RecommendResponse) -> replies.Reply:
@@ -41,7 +41,7 @@ def ranking(response: recommendation_pb2.RankResponse) -> replies.Reply:
         experiments={arm.experiment: arm.arm for arm in response.experiments},
         relevance_lost=response.relevance_lost,
         item_errors=tuple(
-            replies.ItemError(error.item_id, enum_name(answer_pb2.ItemErrorReason, "ITEM_ERROR_REASON_", error.reason))
+            replies.ItemError(error.item_id, enum_name(answer_pb2.ItemErrorReason, error.reason))
             for error in response.item_errors
         ),
     )
@@ -65,12 +65,6 @@ def search_results(response: search_pb2.SearchResponse) -> tuple[NDArray[np.floa
     scores_QK = np.frombuffer(response.scores.data, dtype="<f4").reshape(shape).astype(np.float32)  # a copy to write in
     ids_QK = np.array(response.item_ids, dtype=np.str_).reshape(shape)
     return scores_QK, ids_QK
-
-
-def enum_name(enum: EnumTypeWrapper, prefix: str, number: int) -> str:
-    """The name of an enum value as the client spells it; the number itself when a newer server sent it."""
-    descriptor = enum.DESCRIPTOR.values_by_number.get(number)
-    return str(number) if descriptor is None else descriptor.name.removeprefix(prefix).lower()
 
 
 _Response = (
@@ -122,17 +116,15 @@ def _package(response: _Response) -> replies.PackageVersion:
 
 
 def _timings_ms(response: _Response) -> dict[str, float]:
-    return {
-        enum_name(answer_pb2.Stage, "STAGE_", timing.stage): timing.duration_us / 1000 for timing in response.timings
-    }
+    return {enum_name(answer_pb2.Stage, timing.stage): timing.duration_us / 1000 for timing in response.timings}
 
 
 def _degraded(response: _Response) -> tuple[replies.Degradation, ...]:
     return tuple(
         replies.Degradation(
-            stage=enum_name(answer_pb2.Stage, "STAGE_", entry.stage),
+            stage=enum_name(answer_pb2.Stage, entry.stage),
             source=entry.source,
-            reason=enum_name(answer_pb2.DegradationReason, "DEGRADATION_REASON_", entry.reason),
+            reason=enum_name(answer_pb2.DegradationReason, entry.reason),
             detail=entry.detail,
         )
         for entry in response.degraded

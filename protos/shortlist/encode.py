@@ -17,45 +17,25 @@ from shortlist.options import (
     Event,
     Exposure,
     Filters,
+    Freshness,
     HistoryItem,
     RankOptions,
     RecommendOptions,
 )
 from shortlist.v1 import answer_pb2, event_pb2, filter_pb2, history_pb2, recommendation_pb2, search_pb2, tensor_pb2
 from shortlist.v1.recommendation_pb2 import RankRequest, RecommendRequest
-
-MAX_EVENTS_PER_MESSAGE = 10_000
-
-EVENT_TYPES = {
-    name.removeprefix("EVENT_TYPE_").lower(): number for name, number in history_pb2.EventType.items() if number != 0
-}
-LEVELS = {
-    "none": answer_pb2.EXPLANATION_LEVEL_NONE,
-    "brief": answer_pb2.EXPLANATION_LEVEL_BRIEF,
-    "full": answer_pb2.EXPLANATION_LEVEL_FULL,
-}
-FUSION_METHODS = {
-    "weighted": recommendation_pb2.FUSION_METHOD_WEIGHTED,
-    "rrf": recommendation_pb2.FUSION_METHOD_RECIPROCAL_RANK,
-    "round_robin": recommendation_pb2.FUSION_METHOD_ROUND_ROBIN,
-    "max": recommendation_pb2.FUSION_METHOD_MAX,
-    "borda": recommendation_pb2.FUSION_METHOD_BORDA,
-}
-NORMALISATIONS = {
-    "minmax": recommendation_pb2.NORMALISATION_MIN_MAX,
-    "zscore": recommendation_pb2.NORMALISATION_Z_SCORE,
-    "none": recommendation_pb2.NORMALISATION_NONE,
-}
-DIVERSITY_METHODS = {"mmr": recommendation_pb2.DIVERSITY_METHOD_MMR, "dpp": recommendation_pb2.DIVERSITY_METHOD_DPP}
-AVAILABILITIES = {"available": filter_pb2.AVAILABILITY_AVAILABLE, "any": filter_pb2.AVAILABILITY_ANY}
-SEEN_POLICIES = {
-    "exclude": filter_pb2.SEEN_POLICY_EXCLUDE,
-    "exclude_purchased": filter_pb2.SEEN_POLICY_EXCLUDE_PURCHASED,
-    "include": filter_pb2.SEEN_POLICY_INCLUDE,
-}
+from shortlist.vocabulary import (
+    AVAILABILITIES,
+    DIVERSITY_METHODS,
+    EVENT_TYPES,
+    FUSION_METHODS,
+    LEVELS,
+    MAX_EVENTS_PER_MESSAGE,
+    NORMALISATIONS,
+    SEEN_POLICIES,
+)
 
 _MessageT = TypeVar("_MessageT", bound=Message)
-_NumberT = TypeVar("_NumberT", bound=int)
 
 
 def recommend_request(options: RecommendOptions) -> RecommendRequest:
@@ -128,7 +108,7 @@ def float32_matrix(vectors: ArrayLike) -> NDArray[np.float32]:
 
 
 def history(items: Sequence[str] | Sequence[HistoryItem] | None) -> history_pb2.History | None:
-    """A history as columns: ids alone, or ids with timestamps and types."""
+    """A history as columns: ids alone, or ids with timestamps, types and values (left out where all are 0)."""
     if items is None:
         return None
     if isinstance(items, str):
@@ -140,6 +120,7 @@ def history(items: Sequence[str] | Sequence[HistoryItem] | None) -> history_pb2.
             item_ids=[item.item_id for item in detailed],
             timestamps=[item.timestamp for item in detailed],
             types=[number("history.type", item.type, EVENT_TYPES) for item in detailed],
+            values=[item.value for item in detailed] if any(item.value for item in detailed) else (),
         )
     if detailed:
         raise ValueError("history: item ids and HistoryItems cannot be mixed")
@@ -163,7 +144,7 @@ def filters(rules: Filters | None) -> filter_pb2.Filters | None:
     )
 
 
-def number(name: str, text: str, numbers: Mapping[str, _NumberT]) -> _NumberT:
+def number(name: str, text: str, numbers: Mapping[str, int]) -> int:
     """The number of an enum value from its name. Raises ValueError when there is none."""
     if text not in numbers:
         raise ValueError(f"{name}: {text!r} is not one of {', '.join(numbers)}")
@@ -186,6 +167,8 @@ def _shared_fields(
             _message(recommendation_pb2.HeadWeight, name=name, weight=weight) for name, weight in head_weights.items()
         ],
         "diversity": _diversity(options.get("diversity")),
+        "calibration": _calibration(options.get("calibration")),
+        "freshness": _freshness(options.get("freshness")),
         "explanation_level": number("explain", options.get("explain", "brief"), LEVELS),
         "experiment_overrides": [
             _message(answer_pb2.ExperimentArm, experiment=experiment, arm=arm)
@@ -239,7 +222,8 @@ def _sources(sources: Sequence[str] | Mapping[str, float] | None) -> list[recomm
 def _fusion(method: str | None, normalisation: str | None) -> recommendation_pb2.Fusion | None:
     if method is None and normalisation is None:
         return None
-    return recommendation_pb2.Fusion(
+    return _message(
+        recommendation_pb2.Fusion,
         method=None if method is None else number("fusion", method, FUSION_METHODS),
         normalisation=None if normalisation is None else number("normalisation", normalisation, NORMALISATIONS),
     )
@@ -251,6 +235,21 @@ def _diversity(diversity: float | Diversity | None) -> recommendation_pb2.Divers
     wanted = diversity if isinstance(diversity, Diversity) else Diversity(diversity)
     method = number("diversity.method", wanted.method, DIVERSITY_METHODS)
     return _message(recommendation_pb2.Diversity, method=method, strength=wanted.strength)
+
+
+def _calibration(strength: float | None) -> recommendation_pb2.Calibration | None:
+    return None if strength is None else _message(recommendation_pb2.Calibration, strength=strength)
+
+
+def _freshness(freshness: Freshness | None) -> recommendation_pb2.Freshness | None:
+    if freshness is None:
+        return None
+    return _message(
+        recommendation_pb2.Freshness,
+        attribute=freshness.attribute,
+        half_life_days=freshness.half_life_days,
+        weight=freshness.weight,
+    )
 
 
 def _exposure(exposure: Exposure) -> recommendation_pb2.ExposureConstraint:

@@ -11,7 +11,7 @@ from tests.protos.scripted_server import Script
 
 EVERY_OPTION = shortlist.RecommendOptions(
     user_id="u",
-    history=[shortlist.HistoryItem("a", 1310000000, "purchase"), shortlist.HistoryItem("b", 1310000001)],
+    history=[shortlist.HistoryItem("a", 1310000000, "purchase", 2.5), shortlist.HistoryItem("b", 1310000001)],
     k=0,
     timestamp=0,
     context={"temperature": 21.5, "country": "GB"},
@@ -36,6 +36,8 @@ EVERY_OPTION = shortlist.RecommendOptions(
     head_weights={"purchase": 2},
     num_candidates=300,
     diversity=shortlist.Diversity(0.25, "dpp"),
+    calibration=0.5,
+    freshness=shortlist.Freshness(attribute="first_seen", weight=0.125, half_life_days=7),
     caps={"category": 3},
     exposure=[shortlist.Exposure(category="x", min_share=0)],
     explain="full",
@@ -48,6 +50,7 @@ EVERY_FIELD = recommendation_pb2.RecommendRequest(
         item_ids=["a", "b"],
         timestamps=[1310000000, 1310000001],
         types=[history_pb2.EVENT_TYPE_PURCHASE, history_pb2.EVENT_TYPE_VIEW],
+        values=[2.5, 0],
     ),
     k=0,
     context=recommendation_pb2.Context(
@@ -85,6 +88,8 @@ EVERY_FIELD = recommendation_pb2.RecommendRequest(
     head_weights=[recommendation_pb2.HeadWeight(name="purchase", weight=2)],
     num_candidates=300,
     diversity=recommendation_pb2.Diversity(method=recommendation_pb2.DIVERSITY_METHOD_DPP, strength=0.25),
+    calibration=recommendation_pb2.Calibration(strength=0.5),
+    freshness=recommendation_pb2.Freshness(attribute="first_seen", half_life_days=7, weight=0.125),
     caps=[recommendation_pb2.AttributeCap(attribute="category", max_items=3)],
     exposure_constraints=[recommendation_pb2.ExposureConstraint(category="x", min_share=0)],
     explanation_level=answer_pb2.EXPLANATION_LEVEL_FULL,

@@ -6,8 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from shortlist.vocabulary import EVENT_TYPES
 from shortlist_training.data.reader import read_directory
 from shortlist_training.errors import InputError
+from tests import event_rows
+from tests.event_rows import ROWS, Good, Row
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN = ROOT / "training" / "shortlist_training" / "datasets" / "online_retail"
@@ -20,54 +23,39 @@ def write(directory: Path, **files: str | bytes) -> Path:
     return directory
 
 
-def test_good_rows_are_typed_and_keep_their_order(tmp_path: Path) -> None:
-    write(tmp_path, events__csv="user_id,item_id,timestamp,type,value\nu2,b,20,View,\nu1,a,10,,1.5\n")
+def fields_of(good: Good) -> tuple[str, str, int, int, float | None]:
+    """As a table of events has it: a number for the type, null for an absent value."""
+    return good.user_id, good.item_id, good.timestamp, EVENT_TYPES[good.type], good.value
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: repr(event_rows.shown(row.line))[:60])
+def test_a_row_is_an_event_or_refused_and_its_neighbours_are_kept(tmp_path: Path, row: Row) -> None:
+    (tmp_path / "events.csv").write_bytes(event_rows.file_of((row,)))
     raw = read_directory(tmp_path)
-    assert raw.events.rows() == [("u2", "b", 20, "view", None), ("u1", "a", 10, "purchase", 1.5)]
-    assert raw.items is None
-    assert len(raw.rejects) == 0
+    assert raw.events.rows() == [fields_of(good) for good in event_rows.events_of((row,))]
+    assert [(r.file, r.line, r.reason, r.content) for r in raw.rejects.rows] == event_rows.rejects_of((row,))
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (",a,1,,", "user_id is missing"),
-        ("u,,1,,", "item_id is missing"),
-        ("u,a,yesterday,,", "timestamp is neither seconds nor an ISO 8601 time"),
-        ("u,a,1310000000000,,", "timestamp is outside 0..253402300799 seconds"),
-        ("u,a,-1,,", "timestamp is outside 0..253402300799 seconds"),
-        ("u,a,1.5,,", "timestamp is neither seconds nor an ISO 8601 time"),
-        ("u,a,1,buy,", "type is none of view, click, cart, purchase, like, dislike, rating"),
-        ("u,a,1,,many", "value is not a finite number"),
-        ("u,a,1,,nan", "value is not a finite number"),
-        ("u," + "x" * 129 + ",1,,", "item_id is longer than 128 bytes"),
-        ("u,a,1", "wrong number of columns: 3 instead of 5"),
-        ("u,a,1,,,", "wrong number of columns: 6 instead of 5"),
-    ],
-)
-def test_a_wrong_row_is_refused_with_its_line_and_reason(tmp_path: Path, row: str, reason: str) -> None:
-    write(tmp_path, events__csv=f"user_id,item_id,timestamp,type,value\nu,a,1,,\n{row}\nu,b,2,,\n")
+def test_the_table_of_events_has_the_contracts_types_and_the_order_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_bytes(event_rows.file_of(ROWS))
+    events = read_directory(tmp_path).events
+    assert events.rows() == [fields_of(good) for good in event_rows.events_of(ROWS)]
+    assert dict(events.schema) == {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "timestamp": pl.Int64,
+        "type": pl.UInt8,
+        "value": pl.Float64,
+    }
+
+
+def test_an_unclosed_quote_loses_one_row_of_a_thousand(tmp_path: Path) -> None:
+    rows = [f"u,i{number},{number}" for number in range(1000)]
+    rows[1] = 'u,"i1,1'
+    write(tmp_path, events__csv="user_id,item_id,timestamp\n" + "\n".join(rows))
     raw = read_directory(tmp_path)
-    assert raw.events["item_id"].to_list() == ["a", "b"]
-    assert [(r.file, r.line, r.reason) for r in raw.rejects.rows] == [("events.csv", 3, reason)]
-
-
-def test_bytes_that_are_not_text_cost_one_row_only(tmp_path: Path) -> None:
-    write(tmp_path, events__csv=b"user_id,item_id,timestamp\nu,\xff\xfe,1\nu,\xc3\xa4,2\n")
-    raw = read_directory(tmp_path)
-    assert raw.events["item_id"].to_list() == ["ä"]
-    assert raw.rejects.rows[0].reason == "item_id is not valid UTF-8"
-
-
-def test_every_form_of_a_time_is_the_same_second(tmp_path: Path) -> None:
-    forms = ["1577934245", "1577934245.0", "2020-01-02T03:04:05Z", "2020-01-02 03:04:05", "2020-01-02T04:04:05+01:00"]
-    write(tmp_path, events__csv="user_id,item_id,timestamp\n" + "".join(f"u,a,{form}\n" for form in forms))
-    assert read_directory(tmp_path).events["timestamp"].to_list() == [1577934245] * len(forms)
-
-
-def test_a_date_is_its_midnight(tmp_path: Path) -> None:
-    write(tmp_path, events__csv="user_id,item_id,timestamp\nu,a,1970-01-02\n")
-    assert read_directory(tmp_path).events["timestamp"].to_list() == [86_400]
+    assert raw.events.height == 999
+    assert [(r.line, r.reason, r.content) for r in raw.rejects.rows] == [(3, event_rows.OPEN_QUOTE, rows[1])]
 
 
 def test_refused_rows_are_counted_by_reason_and_written(tmp_path: Path) -> None:
@@ -80,15 +68,59 @@ def test_refused_rows_are_counted_by_reason_and_written(tmp_path: Path) -> None:
     assert table["content"].to_list() == [",a,1", ",b,1", "u,c,x"]
 
 
-def test_quoted_fields_may_hold_separators_and_line_breaks(tmp_path: Path) -> None:
+def test_quoted_titles_hold_separators_and_quotes_but_no_line_breaks(tmp_path: Path) -> None:
     write(
         tmp_path,
         events__csv="user_id,item_id,timestamp\nu,a,1\n",
-        items__csv='item_id,title\na,"big, red\nlamp"\n',
+        items__csv='item_id,title\na,"big, red ""lamp"""\nb,"big\nlamp"\nc,5" disc\nd,"open\ne,\n',
     )
-    items = read_directory(tmp_path).items
-    assert items is not None
-    assert items["title"].to_list() == ["big, red\nlamp"]
+    raw = read_directory(tmp_path)
+    assert raw.items is not None
+    assert raw.items.select("item_id", "title").rows() == [("a", 'big, red "lamp"'), ("c", '5" disc'), ("e", "")]
+    assert [(r.file, r.line, r.content) for r in raw.rejects.rows] == [
+        ("items.csv", 3, 'b,"big'),
+        ("items.csv", 4, 'lamp"'),
+        ("items.csv", 6, 'd,"open'),
+    ]
+
+
+def test_the_ids_of_items_follow_the_rules_of_events(tmp_path: Path) -> None:
+    long, control = "x" * 129, "a\x00b"
+    write(
+        tmp_path,
+        events__csv="user_id,item_id,timestamp\nu,a,1\n",
+        items__csv=f"item_id,title\n a ,\n,nameless\n{long},\n{control},\nb,\n".encode() + b"c,\xff\n",
+    )
+    raw = read_directory(tmp_path)
+    assert raw.items is not None
+    assert raw.items["item_id"].to_list() == [" a ", "b"]
+    assert [(r.line, r.reason) for r in raw.rejects.rows] == [
+        (3, "item_id is missing"),
+        (4, "item_id is longer than 128 bytes"),
+        (5, "item_id holds a control character"),
+        (7, "not UTF-8"),
+    ]
+
+
+def test_items_of_parquet_are_read_like_text(tmp_path: Path) -> None:
+    write(tmp_path, events__csv="user_id,item_id,timestamp\nu,1,1\n")
+    table = pl.DataFrame({"item_id": [1, 1, 2], "price": [2.5, 1.0, -1.0], "tags": [["x", "y"], None, []]})
+    table.write_parquet(tmp_path / "items.parquet")
+    raw = read_directory(tmp_path)
+    assert raw.items is not None
+    assert raw.items.select("item_id", "price", "tags").rows() == [("1", 2.5, "x|y")]
+    assert [(r.file, r.line, r.reason, r.content) for r in raw.rejects.rows] == [
+        ("items.parquet", 3, "item_id appears a second time", "1,1.0,"),
+        ("items.parquet", 4, "price is negative", "2,-1.0,"),
+    ]
+
+
+def test_an_items_file_with_its_header_alone_describes_nothing(tmp_path: Path) -> None:
+    write(tmp_path, events__csv="user_id,item_id,timestamp\nu,a,1\n", items__csv="item_id,title\n")
+    raw = read_directory(tmp_path)
+    assert raw.items is not None
+    assert raw.items.height == 0
+    assert "without a usable row in the items file: 1 (a)" in raw.notes[0]
 
 
 def test_items_get_prices_categories_availability_and_attributes(tmp_path: Path) -> None:
@@ -124,18 +156,12 @@ def test_parquet_and_gzip_give_the_same_events_as_text(tmp_path: Path) -> None:
     assert read_directory(tmp_path / "parquet").events.equals(expected)
 
 
-def test_a_null_in_parquet_is_a_missing_id(tmp_path: Path) -> None:
-    table = pl.DataFrame({"user_id": ["u", None], "item_id": ["a", "b"], "timestamp": [1, 2]})
-    table.write_parquet(tmp_path / "events.parquet")
-    assert [(r.line, r.reason) for r in read_directory(tmp_path).rejects.rows] == [(3, "user_id is missing")]
-
-
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({}, "no events.csv"),
         ({"events__csv": "", "events__parquet": ""}, "several events files (events.csv, events.parquet)"),
-        ({"events__csv": ""}, "events.csv: empty file"),
+        ({"events__csv": ""}, "events.csv: the first line is empty"),
         ({"events__csv": "user_id,timestamp\nu,1\n"}, "events.csv: column 'item_id' is missing"),
         ({"events__csv": "user_id,item_id,item_id,timestamp\n"}, "events.csv: column 'item_id' appears twice"),
         ({"events__csv": "user_id,item_id,timestamp\n,,\n"}, "no usable event (1 rows refused)"),
@@ -184,7 +210,7 @@ def test_movielens_layouts_become_ratings(tmp_path: Path) -> None:
     )
     for name in ("hundred", "million", "latest"):
         raw = read_directory(tmp_path / name)
-        assert raw.events.rows() == [("196", "242", 881250949, "rating", 3.0)]
+        assert raw.events.rows() == [("196", "242", 881250949, EVENT_TYPES["rating"], 3.0)]
         assert raw.items is not None
         assert raw.items["title"].to_list() == ["Kolya (1996)"]
 
@@ -218,3 +244,10 @@ def test_items_without_a_usable_row_are_counted_in_a_note(tmp_path: Path) -> Non
     assert "without a usable row in the items file: 7 (i0, i1, i2, i3, i4, ...)" in note
     (tmp_path / "items.csv").write_text("item_id\n" + "".join(f"i{number}\n" for number in range(8)))
     assert read_directory(tmp_path).notes == []
+
+
+def test_rejects_never_replace_the_data(tmp_path: Path) -> None:
+    write(tmp_path, events__csv="user_id,item_id,timestamp\nu,a,1\nu,,1\n")
+    with pytest.raises(InputError, match=r"events\.csv: exists and is no file of rejected rows"):
+        read_directory(tmp_path).rejects.write(tmp_path / "events.csv")
+    assert read_directory(tmp_path).events.height == 1

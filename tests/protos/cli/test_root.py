@@ -94,4 +94,4 @@ def test_bad_rows_are_counted_and_written_with_their_line_numbers(demo_server: s
     first, second = run_shortlist(*arguments), run_shortlist(*arguments)
     assert "1 events sent, 1 of them new, 3 rows rejected" in first.stdout
     assert "1 events sent, 0 of them new, 3 rows rejected" in second.stdout
-    assert [line.split(",")[0] for line in rejects.read_text("utf-8").splitlines()] == ["line", "3", "4", "5"]
+    assert [line.split(",")[1] for line in rejects.read_text("utf-8").splitlines()] == ["line", "3", "4", "5"]
