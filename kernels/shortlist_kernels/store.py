@@ -119,10 +119,7 @@ class ItemStore:
     def vectors_at(self, positions_n: Int64) -> Float32:
         """float32 (n, D): copies of some vectors."""
         vectors_nD = np.empty((positions_n.size, self.dim), np.float32)
-        numbers_n, places_n = positions_n >> self.chunk_shift, positions_n & ((1 << self.chunk_shift) - 1)
-        for number in np.unique(numbers_n):
-            chosen_n = numbers_n == number
-            vectors_nD[chosen_n] = self.chunks[number].vectors_CD[places_n[chosen_n]]
+        _cpu.copy_vectors(self, positions_n, vectors_nD)
         return vectors_nD
 
     def find(self, ids: Int64, num_threads: int = 1) -> Int64:

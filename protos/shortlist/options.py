@@ -24,11 +24,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class HistoryItem:
-    """One interaction of the history that a request carries along; `timestamp` in seconds since the epoch, UTC."""
+    """One interaction of the history that a request carries along; `timestamp` in seconds since the epoch, UTC.
+
+    `type` and `value` are as those of an Event.
+    """
 
     item_id: str
     timestamp: int
     type: str = "view"
+    value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,20 @@ class Diversity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How much new items are favoured: weight 0 (by score alone) to 1, halved by every `half_life_days` of age.
+
+    `attribute` is the numeric attribute that holds when an item appeared, in seconds since the epoch, UTC.
+    """
+
+    attribute: str
+    weight: float
+    half_life_days: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """The share (0..1) of the answer that the items of a category must have."""
+    """The share (0..1) of every head of the answer that the items of a category must have."""
 
     category: str
     min_share: float | None = None
@@ -86,6 +102,7 @@ class RankOptions(TypedDict, total=False):
 
     user_id: whose recorded events to use. history: what else the user did, as ids (oldest first) or HistoryItems.
     timestamp, context: the circumstances. boosts, head_weights: what counts. diversity: a strength or a Diversity.
+    calibration: how closely categories follow the history, 0..1. freshness: how much new items are favoured.
     explain: "none", "brief" (default) or "full". experiments: arms to use, by experiment.
     """
 
@@ -96,6 +113,8 @@ class RankOptions(TypedDict, total=False):
     boosts: Sequence[Boost] | None
     head_weights: Mapping[str, float] | None
     diversity: float | Diversity | None
+    calibration: float | None
+    freshness: Freshness | None
     explain: str
     experiments: Mapping[str, str] | None
 

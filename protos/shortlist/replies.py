@@ -38,14 +38,14 @@ class FoundBy:
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """The item is popular, and nothing is known about the user."""
+    """The item is popular, and nothing is known about the user; the place is 0 where the source only scored it."""
 
     source: str
     rank: int
     score: float
 
     def __str__(self) -> str:
-        return f"{self.source} #{self.rank}, for a new user"
+        return f"{self.source} #{self.rank}, for a new user" if self.rank else f"{self.source}, for a new user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Reply:
     """An ordered answer, best item first.
 
     `timings_ms` maps stages to milliseconds in the order of the stages; `degraded` says what was left out and why;
-    `experiments` maps experiments to arms; `relevance_lost` is what diversity and caps cost; `item_errors` are the
+    `experiments` maps experiments to arms; `relevance_lost` is what re-ranking cost; `item_errors` are the
     candidates of `rank` that were not ranked.
     """
 

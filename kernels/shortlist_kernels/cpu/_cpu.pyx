@@ -82,6 +82,7 @@ cdef extern from "kernels.h" nogil:
     int c_append_items "append_items"(item_store *, const id_table *, const int64_t *, const float *, int64_t)
     int c_replace_vectors "replace_vectors"(const item_store *, const int64_t *, const float *, int64_t)
     int c_remove_items "remove_items"(item_store *, const id_table *, const int64_t *, int64_t)
+    void c_copy_vectors "copy_vectors"(const item_store *, const int64_t *, int64_t, float *)
     void c_find_items "find_items"(const item_store *, const id_table *, const int64_t *, int64_t, int64_t,
                                  int64_t *)
     void table_insert(const item_store *, const id_table *, int64_t)
@@ -166,6 +167,12 @@ def remove_items(store, const int64_t[::1] descending not None):
         result = c_remove_items(&items, &table, &descending[0], descending.shape[0])
     store.count = items.num_items
     _check(result)
+
+
+def copy_vectors(store, const int64_t[::1] positions not None, float[:, ::1] vectors not None):
+    cdef item_store items = _items(store)
+    with nogil:
+        c_copy_vectors(&items, &positions[0], positions.shape[0], &vectors[0, 0])
 
 
 def find_items(store, const int64_t[::1] ids not None, int64_t num_threads, int64_t[::1] positions not None):

@@ -159,6 +159,7 @@ int replace_vectors(const item_store* items, const int64_t* positions, const flo
                     int64_t count);
 int remove_items(item_store* items, const id_table* table, const int64_t* descending,
                  int64_t count);
+void copy_vectors(const item_store* items, const int64_t* positions, int64_t count, float* vectors);
 
 // id_table.c: -1 where no item has the id.
 void find_items(const item_store* items, const id_table* table, const int64_t* ids, int64_t count,

@@ -2,7 +2,8 @@
 
 errors.py     PackageError: a file and what is wrong with it
 layout.py     where each file lies, by the names of the manifest
-manifest.py   manifest.json and golden.json to and from their messages; what must agree inside a manifest
+documents.py  JSON to and from its message, strictly; what does not fit is named by its field
+manifest.py   manifest.json and golden.json: what must hold inside them
 features.py   what a graph may be fed with: types and axes
 files.py      which files there are, their sizes and checksums
 arrays.py     arrays as .npy files, mapped read-only and checked in bounded memory

@@ -13,7 +13,7 @@ class PackageError(ValueError):
     _MAX_CHARACTERS: Final = 500  # a line that a terminal can show, whatever a hostile file put into it
 
     def __init__(self, file: str, reason: str) -> None:
-        line = " ".join(f"{file}: {reason}".split())[: self._MAX_CHARACTERS]
+        line = " ".join(f"{file:.300}: {reason}".split())[: self._MAX_CHARACTERS]
         super().__init__("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line))
         self.file = file
 

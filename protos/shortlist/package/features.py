@@ -60,19 +60,18 @@ def parse_feature(text: str) -> Feature:
     else:
         name, _, argument = text.partition(":")
     spec = FEATURES.get(name)
-    if spec is None or name == "context" == text:
-        raise ValueError(f"{text!r} is not a feature; there are {', '.join(known_features())}")
-    if bool(argument) != bool(spec.argument):
-        form = f"{name}:{spec.argument.upper()}" if spec.argument else name
-        raise ValueError(f"{text!r} is not a feature; did you mean {form}?")
+    if spec is None:
+        raise ValueError(f"{text!r:.80} is not a feature; there are {', '.join(known_features())}")
+    if text != _form(name, argument) or bool(argument) != bool(spec.argument):
+        raise ValueError(f"{text!r:.80} is not a feature; did you mean {_form(name, spec.argument.upper())}?")
     return Feature(name, argument, spec)
 
 
 def known_features() -> list[str]:
     """Every feature in the form in which a manifest writes it."""
-    return [_form(name, spec) for name, spec in FEATURES.items()]
+    return [_form(name, spec.argument.upper()) for name, spec in FEATURES.items()]
 
 
-def _form(name: str, spec: FeatureSpec) -> str:
+def _form(name: str, argument: str) -> str:
     separator = "." if name == "context" else ":"
-    return f"{name}{separator}{spec.argument.upper()}" if spec.argument else name
+    return f"{name}{separator}{argument}" if argument else name

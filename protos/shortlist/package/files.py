@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Final
 
+from shortlist.package.documents import MAX_DOCUMENT_BYTES
 from shortlist.package.errors import PackageError
 from shortlist.package.layout import GOLDEN, MANIFEST
-from shortlist.package.manifest import MAX_DOCUMENT_BYTES, parse_golden, parse_manifest
+from shortlist.package.manifest import parse_golden, parse_manifest
 from shortlist.v1.manifest_pb2 import Golden, Manifest, PackageFile
 
 MAX_FILES: Final = 10_000  # of a directory that is walked before anything in it is trusted
@@ -26,13 +27,11 @@ def read_golden(root: Path) -> Golden:
 
 
 def read_document(root: Path, path: str) -> bytes:
-    """The bytes of a JSON file of the package; PackageError when it cannot be read or is too large to be one."""
+    """The bytes of a JSON file of the package, at most one more than it may have; PackageError when unreadable."""
     file = locate(root, path)
     try:
-        size = file.stat().st_size
-        if size > MAX_DOCUMENT_BYTES:
-            raise PackageError(path, f"has {size} bytes, more than {MAX_DOCUMENT_BYTES}")
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(MAX_DOCUMENT_BYTES + 1)  # whoever parses it refuses more than the limit
     except OSError as error:
         raise PackageError(path, str(error.strerror)) from None
 
@@ -43,12 +42,13 @@ def verify_files(root: Path, manifest: Manifest) -> None:
     """
     listed = {entry.path for entry in manifest.files} | {MANIFEST}
     num_files = 0
-    for folder, _, names in os.walk(root):
+    for folder, folders, names in os.walk(root):
         num_files += len(names)
         if num_files > MAX_FILES:
             raise PackageError(MANIFEST, f"the directory holds more than {MAX_FILES} files")
-        for name in sorted(names):
-            path = (Path(folder) / name).relative_to(root).as_posix()
+        here = Path(folder)
+        for name in sorted([*names, *(name for name in folders if (here / name).is_symlink())]):
+            path = (here / name).relative_to(root).as_posix()
             if path not in listed:
                 raise PackageError(path, f"not listed in {MANIFEST}")
     for entry in manifest.files:

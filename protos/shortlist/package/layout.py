@@ -21,6 +21,11 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 """Names of parts of a package: they become file names, metric labels and fields of messages."""
 
 
+def is_plain(path: str) -> bool:
+    """Whether a path stays inside the package: relative, "/" between its parts, each a printable name."""
+    return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
+
+
 def scores_file(source: str) -> str:
     """float32 (N,): the scores of a source of kind item_scores."""
     return f"scores/{source}.npy"

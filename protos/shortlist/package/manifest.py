@@ -1,24 +1,20 @@
-"""manifest.json and golden.json to and from their messages, and what must agree inside a manifest.
+"""manifest.json and golden.json as their messages, and what must hold inside them.
 
 What a kind of source needs beyond that, the module of the kind checks when the server builds it.
 """
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from google.protobuf import json_format
-from google.protobuf.message import Message
-
+from shortlist.package.documents import read_object, shown, to_message
 from shortlist.package.errors import PackageError
 from shortlist.package.features import parse_feature
-from shortlist.package.layout import GOLDEN, MANIFEST, NAME, RANKER, SCHEMA_VERSION
+from shortlist.package.layout import GOLDEN, MANIFEST, NAME, RANKER, SCHEMA_VERSION, is_plain
 from shortlist.v1.manifest_pb2 import Golden, Graph, HistoryWeights, Manifest, Metric, Source
 from shortlist.v1.recommendation_pb2 import FusionMethod, Normalisation
 
-MAX_DOCUMENT_BYTES: Final = 4 << 20  # parsed JSON takes up to 100 times its bytes, and a manifest needs a few kB
 MAX_CANDIDATES: Final = 10_000
 MAX_HISTORY: Final = 10_000
 MAX_ITEMS: Final = 2**31 - 1
@@ -27,22 +23,16 @@ MAX_WEIGHT: Final = 1000.0
 MAX_DIMENSIONS: Final = 65_536
 MAX_ATTRIBUTE_BYTES: Final = 128
 
-MessageT = TypeVar("MessageT", bound=Message)
-
-
-def to_json(message: Message) -> bytes:
-    """The message as indented JSON, with the field names of the .proto file."""
-    text = json_format.MessageToJson(message, preserving_proto_field_name=True, indent=1, ensure_ascii=False)
-    return f"{text}\n".encode()
-
 
 def parse_manifest(text: bytes) -> Manifest:
     """The manifest in these bytes, sound in itself. PackageError names the first wrong field and its value."""
-    document = _document(text, MANIFEST)
+    document = read_object(text, MANIFEST)
     found = document.get("schema_version", document.get("schemaVersion"))
     if found != SCHEMA_VERSION:
-        raise PackageError(MANIFEST, f"schema_version is {found!r:.80}, this version reads {SCHEMA_VERSION}")
-    manifest = _message(document, Manifest(), MANIFEST)
+        raise PackageError(
+            MANIFEST, f"schema_version: {shown(found)} is not {SCHEMA_VERSION}, which this version reads"
+        )
+    manifest = to_message(document, Manifest(), MANIFEST)
     for fault in manifest_faults(manifest):
         raise PackageError(MANIFEST, fault)
     return manifest
@@ -50,16 +40,22 @@ def parse_manifest(text: bytes) -> Manifest:
 
 def parse_golden(text: bytes) -> Golden:
     """The golden requests in these bytes. PackageError names the first wrong field and its value."""
-    golden = _message(_document(text, GOLDEN), Golden(), GOLDEN)
-    for fault in _golden_faults(golden):
+    golden = to_message(read_object(text, GOLDEN), Golden(), GOLDEN)
+    for fault in golden_faults(golden):
         raise PackageError(GOLDEN, fault)
     return golden
 
 
 def manifest_faults(manifest: Manifest) -> Iterator[str]:
     """What is wrong with a manifest in itself, each in one line that names the field and the value."""
-    yield from _names("name", [manifest.name])
-    yield from _names("id", [manifest.id])
+    yield from _name("name", manifest.name)
+    yield from _name("id", manifest.id)
+    for field in ("created", "data", "training"):
+        if not manifest.HasField(field):
+            yield f"{field}: is missing"
+    for position, evaluation in enumerate(manifest.evaluations):
+        if not evaluation.protocol:
+            yield f"evaluations[{position}].protocol: '' is no name of a protocol"
     yield from _in_range("items.num_items", manifest.items.num_items, 1, MAX_ITEMS)
     yield from _attribute_faults(manifest)
     yield from _space_faults(manifest)
@@ -80,6 +76,8 @@ def graph_faults(path: str, graph: Graph, manifest: Manifest) -> Iterator[str]:
     known = {"space": [space.name for space in manifest.spaces], "attribute": list(manifest.items.numeric)}
     has_history = False
     for position, entry in enumerate(graph.inputs):
+        if not entry.name:
+            yield f"{path}.inputs[{position}].name: '' is no name of an input"
         field = f"{path}.inputs[{position}].feature"
         try:
             feature = parse_feature(entry.feature)
@@ -100,26 +98,6 @@ def weights_faults(path: str, weights: HistoryWeights) -> Iterator[str]:
         yield f"{path}.decay_per_step: {weights.decay_per_step:g} is not above 0 and at most 1"
     if weights.HasField("half_life_days") and not 0.0 < weights.half_life_days < math.inf:
         yield f"{path}.half_life_days: {weights.half_life_days:g} is not a number above 0"
-
-
-def _document(text: bytes, file: str) -> dict[str, object]:
-    if len(text) > MAX_DOCUMENT_BYTES:
-        raise PackageError(file, f"has {len(text)} bytes, more than {MAX_DOCUMENT_BYTES}")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PackageError(file, f"not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise PackageError(file, f"is a JSON {type(document).__name__}, not an object")
-    return document
-
-
-def _message(document: dict[str, object], message: MessageT, file: str) -> MessageT:
-    try:
-        return json_format.ParseDict(document, message)
-    except (json_format.ParseError, RecursionError, ValueError, TypeError) as error:
-        line = next(iter(str(error).splitlines()), type(error).__name__)
-        raise PackageError(file, line) from None
 
 
 def _attribute_faults(manifest: Manifest) -> Iterator[str]:
@@ -152,7 +130,8 @@ def _source_faults(manifest: Manifest) -> Iterator[str]:
         if not 0.0 <= source.weight <= MAX_WEIGHT:
             yield f"{field}.weight: {source.weight:g} is not in 0..{MAX_WEIGHT:g}"
     if manifest.fallback_source:
-        yield from _known("fallback_source", manifest.fallback_source, [source.name for source in manifest.sources])
+        able = [source.name for source in manifest.sources if source.HasField("item_scores")]
+        yield from _known("fallback_source", manifest.fallback_source, able, "sources of kind item_scores")
 
 
 def kind_names() -> list[str]:
@@ -184,7 +163,7 @@ def _file_faults(manifest: Manifest) -> Iterator[str]:
     yield from _unique("files", (entry.path for entry in manifest.files))
     for position, entry in enumerate(manifest.files):
         field, path = f"files[{position}]", entry.path
-        if "\\" in path or not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
+        if not is_plain(path):
             yield f"{field}.path: {path!r:.80} is not a plain relative path inside the package"
         elif path == MANIFEST:
             yield f"{field}.path: {MANIFEST} may not be listed"
@@ -194,7 +173,8 @@ def _file_faults(manifest: Manifest) -> Iterator[str]:
             yield f"{field}.sha256: {entry.sha256!r:.80} is not 64 hexadecimal digits"
 
 
-def _golden_faults(golden: Golden) -> Iterator[str]:
+def golden_faults(golden: Golden) -> Iterator[str]:
+    """What is wrong with golden requests in themselves, each in one line that names the field and the value."""
     if not 0.0 < golden.tolerance <= 1.0:
         yield f"tolerance: {golden.tolerance:g} is not above 0 and at most 1"
     if not golden.requests:
@@ -202,7 +182,8 @@ def _golden_faults(golden: Golden) -> Iterator[str]:
     for position, request in enumerate(golden.requests):
         field = f"requests[{position}]"
         yield from _in_range(f"{field}.k", request.k, 1, 1000)
-        lists = {f"sources.{entry.name}": entry.list for entry in request.sources}
+        yield from _unique(f"{field}.sources", (entry.name for entry in request.sources))
+        lists = {f"sources[{place}].list": entry.list for place, entry in enumerate(request.sources)}
         for name, one in {**lists, "fused": request.fused, "ranked": request.ranked}.items():
             if len(one.item_ids) != len(one.scores):
                 yield f"{field}.{name}: {len(one.item_ids)} item_ids for {len(one.scores)} scores"
@@ -210,12 +191,15 @@ def _golden_faults(golden: Golden) -> Iterator[str]:
                 yield f"{field}.{name}.scores: a score is not finite"
 
 
-def _names(field: str, names: list[str]) -> Iterator[str]:
-    """Each a name by the rules of layout.NAME, and each once."""
-    for name in names:
-        if not NAME.fullmatch(name):
-            yield f"{field}: {name!r:.80} is not a name (a letter or digit, then A-Z a-z 0-9 _ . -, at most 128)"
+def _names(field: str, names: Sequence[str]) -> Iterator[str]:
+    for position, name in enumerate(names):
+        yield from _name(f"{field}[{position}].name", name)
     yield from _unique(field, names)
+
+
+def _name(field: str, name: str) -> Iterator[str]:
+    if not NAME.fullmatch(name):
+        yield f"{field}: {name!r:.80} is not a name (a letter or digit, then A-Z a-z 0-9 _ . -, at most 128)"
 
 
 def _unique(field: str, names: Iterable[str]) -> Iterator[str]:
@@ -224,9 +208,9 @@ def _unique(field: str, names: Iterable[str]) -> Iterator[str]:
             yield f"{field}: {name!r:.80} is given {count} times"
 
 
-def _known(field: str, name: str, known: list[str]) -> Iterator[str]:
+def _known(field: str, name: str, known: Sequence[str], what: str = "names") -> Iterator[str]:
     if name not in known:
-        yield f"{field}: {name!r:.80} is not one of {', '.join(known) or '(none)'}"
+        yield f"{field}: {name!r:.80} is not one of the {what}: {', '.join(known) or '(none)'}"
 
 
 def _count(field: str, count: int, low: int) -> Iterator[str]:

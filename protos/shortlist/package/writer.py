@@ -3,21 +3,28 @@
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import DTypeLike, NDArray
 
 from shortlist.package import layout
 from shortlist.package.arrays import Sparse
+from shortlist.package.documents import to_json
 from shortlist.package.errors import PackageError
 from shortlist.package.files import file_entry, read_manifest, verify_files
-from shortlist.package.manifest import manifest_faults, to_json
-from shortlist.package.strings import text_column
+from shortlist.package.manifest import golden_faults, manifest_faults
+from shortlist.package.strings import open_keys, open_text, text_column
 from shortlist.v1.manifest_pb2 import Golden, Items, Manifest
+from shortlist.vocabulary import MAX_ID_BYTES, MAX_TITLE_BYTES
+
+MAX_CATEGORY_BYTES: Final = 128  # as for the categories of live items, catalog.proto
 
 
 class Draft:
@@ -29,13 +36,10 @@ class Draft:
     def __init__(self, target: Path) -> None:
         refuse_unless_replaceable(target)
         self.target = target
+        self.path = target.parent / f".{target.name}.{secrets.token_hex(4)}.partial"
         self._roles: dict[str, str] = {}
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.path = target.parent / f".{target.name}.{secrets.token_hex(4)}.partial"
-            self.path.mkdir()
-        except OSError as error:
-            raise PackageError(str(target), f"a package cannot be written there ({error.strerror})") from error
+        with _refusing(str(target), "a package cannot be written there"):
+            self.path.mkdir(parents=True)
 
     def __enter__(self) -> Self:
         return self
@@ -46,10 +50,16 @@ class Draft:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def add(self, path: str, role: str, write: Callable[[Path], object]) -> Path:
-        """Let `write` make the file at this place of the package (see `layout`), and list it under `role`."""
-        file = self.path / PurePosixPath(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write(file)
+        """Let `write` make the file at this place of the package (see `layout`), and list it under `role`.
+
+        PackageError when the path is none inside the package, or the disk refuses.
+        """
+        if not layout.is_plain(path):
+            raise PackageError(path, "is not a plain relative path inside the package")
+        file = self.path / path
+        with _refusing(path, "cannot be written"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write(file)
         self._roles[path] = role
         return file
 
@@ -67,15 +77,24 @@ class Draft:
         categories: Sequence[Sequence[str]] | None = None,
         numeric: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> Items:
-        """Write the catalogue and return its entry; ids sorted bytewise. Left out: no titles, all available, none."""
+        """Write the catalogue and return its entry; ids sorted bytewise. Left out: no titles, all available, none.
+
+        PackageError names the row of an id, a title or a category that no package may hold (see `strings.clean`).
+        """
         num_items, attributes = len(item_ids), numeric or {}
+        columns = [("titles", titles), ("available_N", available_N), ("categories", categories), *attributes.items()]
+        for name, column in columns:
+            if column is not None and len(column) != num_items:
+                raise ValueError(f"{name}: {len(column)} entries for {num_items} items")
         self._add_text(layout.ITEM_IDS, item_ids)
+        open_keys(self.path, layout.ITEM_IDS, num_items, max_bytes=MAX_ID_BYTES)
         self._add_text(layout.TITLES, [""] * num_items if titles is None else titles)
+        open_text(self.path, layout.TITLES, num_items, max_bytes=MAX_TITLE_BYTES)
         available = np.ones(num_items, np.bool_) if available_N is None else available_N
         self.add_array(layout.AVAILABLE, "items", available, np.bool_)
-        columns = np.array(list(attributes.values()), np.float64).reshape(len(attributes), num_items)
-        self.add_array(layout.NUMERIC, "items", columns, np.float64)
-        self._add_categories(categories or [()] * num_items)
+        numbers = np.array(list(attributes.values()), np.float64).reshape(len(attributes), num_items)
+        self.add_array(layout.NUMERIC, "items", numbers, np.float64)
+        self._add_categories([()] * num_items if categories is None else categories)
         return Items(num_items=num_items, numeric=list(attributes))
 
     def add_scores(self, source: str, scores_N: NDArray[Any]) -> None:
@@ -100,45 +119,63 @@ class Draft:
         return self.add(layout.vectors_file(space), "vectors", save)
 
     def add_golden(self, golden: Golden) -> None:
-        """Write the golden requests."""
-        self.add(layout.GOLDEN, "golden", lambda file: file.write_bytes(to_json(golden)))
+        """Write the golden requests; PackageError when they are not sound in themselves."""
+        for fault in golden_faults(golden):
+            raise PackageError(layout.GOLDEN, fault)
+        self.add(layout.GOLDEN, "golden", lambda file: file.write_bytes(_json(layout.GOLDEN, golden)))
 
     def finish(self, manifest: Manifest) -> None:
         """List the files in the manifest and write it: the directory is then a package, though not in its place yet.
 
-        PackageError when the manifest is not sound in itself.
+        Sets the version of the format, and the time where the manifest has none. PackageError when the manifest is
+        not sound in itself.
         """
-        del manifest.files[:]
         manifest.schema_version = layout.SCHEMA_VERSION
-        manifest.files.extend(file_entry(self.path, path, role) for path, role in self._roles.items())
-        for fault in manifest_faults(manifest):
-            raise PackageError(layout.MANIFEST, fault)
-        (self.path / layout.MANIFEST).write_bytes(to_json(manifest))
+        if not manifest.HasField("created"):
+            manifest.created.GetCurrentTime()
+        del manifest.files[:]
+        with _refusing(layout.MANIFEST, "cannot be written"):
+            manifest.files.extend(file_entry(self.path, path, role) for path, role in self._roles.items())
+            for fault in manifest_faults(manifest):
+                raise PackageError(layout.MANIFEST, fault)
+            (self.path / layout.MANIFEST).write_bytes(_json(layout.MANIFEST, manifest))
 
     def publish(self, manifest: Manifest) -> None:
         """Finish, force everything to disk, read it back, and rename it into place; an older package there goes."""
         self.finish(manifest)
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                _sync(Path(folder) / name)
-            _sync(Path(folder))
+        with _refusing(str(self.target), "the finished package cannot be written"):
+            for folder, _, names in os.walk(self.path):
+                for name in names:
+                    _sync(Path(folder) / name)
+                _sync(Path(folder))
         verify_files(self.path, read_manifest(self.path))
         _replace(self.path, self.target)
 
     def _add_text(self, column: str, texts: Iterable[str]) -> None:
         offsets_file, content_file = layout.text_files(column)
-        offsets, content = text_column(texts)
+        try:
+            offsets, content = text_column(texts)
+        except UnicodeEncodeError as error:
+            raise PackageError(content_file, f"{error.object[error.start]!r} is half a surrogate pair") from None
         self.add_array(offsets_file, "items", offsets, np.int64)
         self.add_array(content_file, "items", content, np.uint8)
 
     def _add_categories(self, categories: Sequence[Sequence[str]]) -> None:
-        names = sorted({name for of_item in categories for name in of_item}, key=str.encode)
+        """In one pass over arrays: a list or a set of its own for each of millions of items takes longer by far."""
+        names = sorted(set(chain.from_iterable(categories)), key=lambda name: name.encode("utf-8", "surrogatepass"))
         number_of = {name: number for number, name in enumerate(names)}
-        rows = [sorted({number_of[name] for name in of_item}) for of_item in categories]
+        counts = np.fromiter(map(len, categories), np.int64, len(categories))
+        numbers = np.fromiter(map(number_of.__getitem__, chain.from_iterable(categories)), np.int64, counts.sum())
+        # Row and category in one number: sorted by both, each pair once. np.unique hashes, at ten times the cost.
+        pairs = np.sort(np.repeat(np.arange(len(categories)), counts) * len(names) + numbers)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        rows, columns = np.divmod(pairs, max(len(names), 1))
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=len(categories)))))
         indptr_file, indices_file, _ = layout.sparse_files(layout.CATEGORIES)
         self._add_text(layout.CATEGORY_NAMES, names)
-        self.add_array(indptr_file, "items", np.cumsum([0, *map(len, rows)]), np.int64)
-        self.add_array(indices_file, "items", np.array([number for row in rows for number in row]), np.int32)
+        open_keys(self.path, layout.CATEGORY_NAMES, len(names), max_bytes=MAX_CATEGORY_BYTES)
+        self.add_array(indptr_file, "items", indptr, np.int64)
+        self.add_array(indices_file, "items", columns, np.int32)
 
     def _add_sparse(self, folder: str, role: str, matrix: Sparse) -> None:
         files = layout.sparse_files(folder)
@@ -156,12 +193,26 @@ def refuse_unless_replaceable(target: Path) -> None:
 def prepare_target(target: Path) -> None:
     """Say before work is spent, with a PackageError, that a package could not be published at `target`."""
     refuse_unless_replaceable(target)
-    try:
+    with _refusing(str(target), "a package cannot be written there"):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PackageError(str(target), f"a package cannot be written there ({error.strerror})") from error
     if not os.access(target.parent, os.W_OK):
         raise PackageError(str(target), "a package cannot be written there (no permission)")
+
+
+@contextmanager
+def _refusing(file: str, what: str) -> Iterator[None]:
+    """Turns an error of the system into a PackageError that says what could not be done, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise PackageError(file, f"{what} ({error.strerror or error})") from error
+
+
+def _json(file: str, message: Message) -> bytes:
+    try:
+        return to_json(message)
+    except ValueError as error:
+        raise PackageError(file, str(error)) from None
 
 
 def _sync(path: Path) -> None:
@@ -176,7 +227,7 @@ def _replace(draft: Path, target: Path) -> None:
     # rename() cannot replace a directory that has content: the old package steps aside first, and back on failure.
     aside: Path | None = None
     refuse_unless_replaceable(target)
-    try:
+    with _refusing(str(target), "the finished package cannot be moved there"):
         if target.exists():
             aside = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
             target.rename(aside)
@@ -187,7 +238,5 @@ def _replace(draft: Path, target: Path) -> None:
                 aside.rename(target)
             raise
         _sync(target.parent)
-    except OSError as error:
-        raise PackageError(str(target), f"the finished package cannot be moved there ({error.strerror})") from error
     if aside is not None:
         shutil.rmtree(aside, ignore_errors=True)

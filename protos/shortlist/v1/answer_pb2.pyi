@@ -38,6 +38,7 @@ class DegradationReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_REASON_DEADLINE: _ClassVar[DegradationReason]
     DEGRADATION_REASON_NOT_IN_PACKAGE: _ClassVar[DegradationReason]
     DEGRADATION_REASON_STATE_UNAVAILABLE: _ClassVar[DegradationReason]
+    DEGRADATION_REASON_UNMET: _ClassVar[DegradationReason]
 
 class ItemErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -66,6 +67,7 @@ DEGRADATION_REASON_LATE: DegradationReason
 DEGRADATION_REASON_DEADLINE: DegradationReason
 DEGRADATION_REASON_NOT_IN_PACKAGE: DegradationReason
 DEGRADATION_REASON_STATE_UNAVAILABLE: DegradationReason
+DEGRADATION_REASON_UNMET: DegradationReason
 ITEM_ERROR_REASON_UNSPECIFIED: ItemErrorReason
 ITEM_ERROR_REASON_UNKNOWN: ItemErrorReason
 ITEM_ERROR_REASON_DUPLICATE: ItemErrorReason

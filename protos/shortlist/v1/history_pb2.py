@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashortlist/v1/history.proto\x12\x0cshortlist.v1\"W\n\x07History\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x12\n\ntimestamps\x18\x02 \x03(\x03\x12&\n\x05types\x18\x03 \x03(\x0e\x32\x17.shortlist.v1.EventType*\xc4\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x01\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x02\x12\x13\n\x0f\x45VENT_TYPE_CART\x10\x03\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x04\x12\x13\n\x0f\x45VENT_TYPE_LIKE\x10\x05\x12\x16\n\x12\x45VENT_TYPE_DISLIKE\x10\x06\x12\x15\n\x11\x45VENT_TYPE_RATING\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ashortlist/v1/history.proto\x12\x0cshortlist.v1\"g\n\x07History\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x12\n\ntimestamps\x18\x02 \x03(\x03\x12&\n\x05types\x18\x03 \x03(\x0e\x32\x17.shortlist.v1.EventType\x12\x0e\n\x06values\x18\x04 \x03(\x02*\xc4\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x01\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x02\x12\x13\n\x0f\x45VENT_TYPE_CART\x10\x03\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x04\x12\x13\n\x0f\x45VENT_TYPE_LIKE\x10\x05\x12\x16\n\x12\x45VENT_TYPE_DISLIKE\x10\x06\x12\x15\n\x11\x45VENT_TYPE_RATING\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.v1.history_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=134
-  _globals['_EVENTTYPE']._serialized_end=330
+  _globals['_EVENTTYPE']._serialized_start=150
+  _globals['_EVENTTYPE']._serialized_end=346
   _globals['_HISTORY']._serialized_start=44
-  _globals['_HISTORY']._serialized_end=131
+  _globals['_HISTORY']._serialized_end=147
 # @@protoc_insertion_point(module_scope)

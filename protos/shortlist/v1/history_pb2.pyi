@@ -28,11 +28,13 @@ EVENT_TYPE_DISLIKE: EventType
 EVENT_TYPE_RATING: EventType
 
 class History(_message.Message):
-    __slots__ = ("item_ids", "timestamps", "types")
+    __slots__ = ("item_ids", "timestamps", "types", "values")
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     item_ids: _containers.RepeatedScalarFieldContainer[str]
     timestamps: _containers.RepeatedScalarFieldContainer[int]
     types: _containers.RepeatedScalarFieldContainer[EventType]
-    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., timestamps: _Optional[_Iterable[int]] = ..., types: _Optional[_Iterable[_Union[EventType, str]]] = ...) -> None: ...
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., timestamps: _Optional[_Iterable[int]] = ..., types: _Optional[_Iterable[_Union[EventType, str]]] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...

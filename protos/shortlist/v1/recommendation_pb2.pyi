@@ -47,7 +47,7 @@ DIVERSITY_METHOD_MMR: DiversityMethod
 DIVERSITY_METHOD_DPP: DiversityMethod
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user_id", "history", "k", "context", "filters", "boosts", "sources", "fusion", "head_weights", "num_candidates", "diversity", "caps", "exposure_constraints", "explanation_level", "experiment_overrides")
+    __slots__ = ("user_id", "history", "k", "context", "filters", "boosts", "sources", "fusion", "head_weights", "num_candidates", "diversity", "caps", "exposure_constraints", "explanation_level", "experiment_overrides", "calibration", "freshness")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,8 @@ class RecommendRequest(_message.Message):
     EXPOSURE_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     history: _history_pb2.History
     k: int
@@ -78,7 +80,9 @@ class RecommendRequest(_message.Message):
     exposure_constraints: _containers.RepeatedCompositeFieldContainer[ExposureConstraint]
     explanation_level: _answer_pb2.ExplanationLevel
     experiment_overrides: _containers.RepeatedCompositeFieldContainer[_answer_pb2.ExperimentArm]
-    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ..., k: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., filters: _Optional[_Union[_filter_pb2.Filters, _Mapping]] = ..., boosts: _Optional[_Iterable[_Union[_filter_pb2.Boost, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[SourceWeight, _Mapping]]] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., num_candidates: _Optional[int] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., caps: _Optional[_Iterable[_Union[AttributeCap, _Mapping]]] = ..., exposure_constraints: _Optional[_Iterable[_Union[ExposureConstraint, _Mapping]]] = ..., explanation_level: _Optional[_Union[_answer_pb2.ExplanationLevel, str]] = ..., experiment_overrides: _Optional[_Iterable[_Union[_answer_pb2.ExperimentArm, _Mapping]]] = ...) -> None: ...
+    calibration: Calibration
+    freshness: Freshness
+    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ..., k: _Optional[int] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., filters: _Optional[_Union[_filter_pb2.Filters, _Mapping]] = ..., boosts: _Optional[_Iterable[_Union[_filter_pb2.Boost, _Mapping]]] = ..., sources: _Optional[_Iterable[_Union[SourceWeight, _Mapping]]] = ..., fusion: _Optional[_Union[Fusion, _Mapping]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., num_candidates: _Optional[int] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., caps: _Optional[_Iterable[_Union[AttributeCap, _Mapping]]] = ..., exposure_constraints: _Optional[_Iterable[_Union[ExposureConstraint, _Mapping]]] = ..., explanation_level: _Optional[_Union[_answer_pb2.ExplanationLevel, str]] = ..., experiment_overrides: _Optional[_Iterable[_Union[_answer_pb2.ExperimentArm, _Mapping]]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ...) -> None: ...
 
 class Context(_message.Message):
     __slots__ = ("timestamp", "features")
@@ -121,6 +125,22 @@ class HeadWeight(_message.Message):
     name: str
     weight: float
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class Freshness(_message.Message):
+    __slots__ = ("attribute", "half_life_days", "weight")
+    ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    HALF_LIFE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    attribute: str
+    half_life_days: float
+    weight: float
+    def __init__(self, attribute: _Optional[str] = ..., half_life_days: _Optional[float] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class Calibration(_message.Message):
+    __slots__ = ("strength",)
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    strength: float
+    def __init__(self, strength: _Optional[float] = ...) -> None: ...
 
 class Diversity(_message.Message):
     __slots__ = ("method", "strength")
@@ -205,7 +225,7 @@ class RecommendStreamResponse(_message.Message):
     def __init__(self, correlation_id: _Optional[int] = ..., response: _Optional[_Union[RecommendResponse, _Mapping]] = ..., error: _Optional[_Union[_answer_pb2.RequestError, _Mapping]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
-    __slots__ = ("user_id", "history", "item_ids", "context", "boosts", "head_weights", "diversity", "explanation_level", "experiment_overrides")
+    __slots__ = ("user_id", "history", "item_ids", "context", "boosts", "head_weights", "diversity", "explanation_level", "experiment_overrides", "calibration", "freshness")
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +235,8 @@ class RankRequest(_message.Message):
     DIVERSITY_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
+    FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     history: _history_pb2.History
     item_ids: _containers.RepeatedScalarFieldContainer[str]
@@ -224,7 +246,9 @@ class RankRequest(_message.Message):
     diversity: Diversity
     explanation_level: _answer_pb2.ExplanationLevel
     experiment_overrides: _containers.RepeatedCompositeFieldContainer[_answer_pb2.ExperimentArm]
-    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., boosts: _Optional[_Iterable[_Union[_filter_pb2.Boost, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., explanation_level: _Optional[_Union[_answer_pb2.ExplanationLevel, str]] = ..., experiment_overrides: _Optional[_Iterable[_Union[_answer_pb2.ExperimentArm, _Mapping]]] = ...) -> None: ...
+    calibration: Calibration
+    freshness: Freshness
+    def __init__(self, user_id: _Optional[str] = ..., history: _Optional[_Union[_history_pb2.History, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., boosts: _Optional[_Iterable[_Union[_filter_pb2.Boost, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., explanation_level: _Optional[_Union[_answer_pb2.ExplanationLevel, str]] = ..., experiment_overrides: _Optional[_Iterable[_Union[_answer_pb2.ExperimentArm, _Mapping]]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ..., freshness: _Optional[_Union[Freshness, _Mapping]] = ...) -> None: ...
 
 class RankResponse(_message.Message):
     __slots__ = ("items", "item_errors", "package", "timings", "degraded", "experiments", "relevance_lost")

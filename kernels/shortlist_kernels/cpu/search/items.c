@@ -1,4 +1,5 @@
-// Changes of the store. Arguments were checked: ids are new, or known, and distinct.
+// Changes of the store, and copies out of it. Arguments were checked: ids are new, or known, and
+// distinct.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,4 +60,15 @@ int remove_items(item_store* items, const id_table* table, const int64_t* descen
   }
   free(scratch);
   return 0;
+}
+
+enum { COPY_AHEAD = 8 };  // rows that are fetched while one is copied: each is a cache miss or more
+
+void copy_vectors(const item_store* items, const int64_t* positions, int64_t count,
+                  float* vectors) {
+  for (int64_t i = 0; i < count; i++) {
+    if (i + COPY_AHEAD < count) prefetch_vector(items, positions[i + COPY_AHEAD]);
+    memcpy(vectors + i * items->dim, vector_at(items, positions[i]),
+           (size_t)items->dim * sizeof(float));
+  }
 }
