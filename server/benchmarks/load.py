@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from grpc import aio
+from shortlist_server.catalog.manifest import ITEMS_FILE
 
 from shortlist.v1.answer_pb2 import ExplanationLevel, Stage
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import Diversity, RecommendRequest, RecommendResponse
 from shortlist.v1.recommendation_pb2_grpc import RecommendationServiceStub
 from shortlist_server.catalog.items import read_items
-from shortlist_server.catalog.manifest import ITEMS_FILE
 
 NUM_USERS = 500
 MAX_GIVEN = 30

@@ -21,6 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shortlist_server.listen import Ready
+
 LOAD = Path(__file__).with_name("load.py")
 
 
@@ -32,10 +34,10 @@ def server(package: Path, workers: int) -> Iterator[str]:
         process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            line = process.stdout.readline().strip()
-            if not line.startswith("serving "):
+            line = process.stdout.readline()
+            if not line:
                 sys.exit("error: the server did not start")
-            yield line.rpartition(" on ")[2]
+            yield Ready.parse(line).address
         finally:
             process.terminate()
             process.communicate()

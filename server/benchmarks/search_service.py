@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shortlist_kernels import isa_info
+from shortlist_server.listen import Ready
 
 LOAD, PACKAGE = (Path(__file__).with_name(name) for name in ("search_load.py", "search_package.py"))
 WARM_UP_S = 1.0
@@ -49,10 +50,10 @@ def server(package: Path, workers: int) -> Iterator[str]:
         process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            line = process.stdout.readline().strip()
-            if not line.startswith("serving "):
+            line = process.stdout.readline()
+            if not line:
                 sys.exit("error: the server did not start")
-            yield line.rpartition(" on ")[2]
+            yield Ready.parse(line).address
         finally:
             process.terminate()
             process.communicate()

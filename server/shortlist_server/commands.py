@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from shortlist_server.catalog import Package
+    from shortlist_server.catalog.package import Package
 
 _BAD_INPUT = 2
 
@@ -41,13 +41,15 @@ def serve(
     """Serve a model package over gRPC until SIGTERM or Ctrl-C.
 
     The package is verified before the port opens; a bad one is not served: one line, exit code 2.
-    A signal before it serves ends it at once, with exit code 130 (Ctrl-C) or 143 (SIGTERM).
+    A signal before it serves ends it at once, with exit code 130 (Ctrl-C) or 143 (SIGTERM). Later, calls in flight are
+    finished first; Ctrl-C again does not wait for them.
     """
     from shortlist_server.shutdown import end_on_signals
 
     end_on_signals()
+    from shortlist.package import PackageError
     from shortlist_server.config import load_settings
-    from shortlist_server.errors import PackageError, StateError
+    from shortlist_server.errors import StateError
 
     flags: dict[str, object] = {
         "package": package,
@@ -78,9 +80,9 @@ def verify(directory: Annotated[Path, typer.Argument(help="The package directory
 
     Prints what the package holds. A fault is one line and exit code 2.
     """
+    from shortlist.package import PackageError
     from shortlist_server.app import check_golden
-    from shortlist_server.catalog import open_package
-    from shortlist_server.errors import PackageError
+    from shortlist_server.catalog.package import open_package
     from shortlist_server.logs import configure_logs
 
     configure_logs("critical")
@@ -101,11 +103,11 @@ def _print_contents(opened: Package, num_golden: int) -> None:
     console = Console(soft_wrap=True)
     manifest = opened.manifest
     console.print(
-        f"[bold]{manifest.package_id}[/bold]  {opened.catalog.num_items} items, licence {escape(manifest.data.licence)}"
+        f"[bold]{manifest.id}[/bold]  {opened.catalog.num_items} items, licence {escape(manifest.data.licence)}"
     )
-    for table in contents_tables(manifest):
+    for table in contents_tables(opened):
         console.print(table)
-    counts = f"{len(manifest.files)} files, {len(manifest.models)} models, {num_golden} golden requests answered alike"
+    counts = f"{len(manifest.files)} files, {num_golden} golden requests answered alike"
     console.print(f"sound: {counts}", highlight=False)
 
 

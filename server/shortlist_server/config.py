@@ -16,8 +16,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-MAX_ID_BYTES: Final = 128
-"""Ids of users and items are 1 to this many UTF-8 bytes, everywhere."""
+from shortlist_kernels import available_cores
 
 _Positive = Annotated[StrictInt, Field(ge=1)]
 _CONFIG: Final = ConfigDict(extra="forbid")
@@ -67,14 +66,19 @@ class Settings:
     """Where models run; "cuda" falls back to the CPU, with a warning, where there is none."""
     threads: Annotated[StrictInt, Field(ge=1, le=256)] | None = None
     """Threads of one process for one scan of the vectors and for one run of a model. None: the cores that the server
-    may use, shared equally by the workers, at least 1."""
-    user_tower_rows: Annotated[StrictInt, Field(ge=1, le=1024)] = 4
-    """Rows of one run of the user tower: a lone user pays for all of them, a full batch saves the calls between."""
+    may use, shared equally by the workers, at least 1 (`threads_per_worker`)."""
+    rows_per_run: Annotated[StrictInt, Field(ge=1, le=1024)] = 4
+    """Users of one run of a graph over histories: a lone one pays for all of them, a full batch saves calls."""
     drain_seconds: Annotated[StrictFloat, Field(ge=0, le=3600)] = 10.0
     """How long in-flight work may take to finish after SIGTERM."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log line to write."""
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def threads_per_worker(self) -> int:
+        """Threads of one process for one scan or one run of a model: all workers together fill the cores once."""
+        return self.threads or max(1, available_cores() // self.workers)
 
 
 def load_settings(config: Path | None, flags: Mapping[str, object]) -> Settings:

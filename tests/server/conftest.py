@@ -6,7 +6,6 @@ shares nothing with the server. N items, D dimensions, L history positions, C ca
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -15,17 +14,24 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-import polars as pl
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from shortlist.package import Draft, layout
+from shortlist.package.arrays import Sparse, open_sparse
+from shortlist.package.files import file_entry
+from shortlist.v1 import manifest_pb2 as manifest
+from shortlist.v1.recommendation_pb2 import FUSION_METHOD_WEIGHTED, Fusion
+from shortlist_kernels import VectorIndex
 
 Floats: TypeAlias = NDArray[np.float64]
 EditManifest: TypeAlias = Callable[[Callable[[dict[str, Any]], None]], None]
 ReplaceFile: TypeAlias = Callable[[str, bytes], None]
 
 NUM_ITEMS, DIM, MAX_HISTORY, NUM_CANDIDATES, NUM_NEIGHBOURS = 60, 8, 10, 20, 12
-WEIGHTS = (0.5, 0.4, 0.1)
+SOURCES, WEIGHTS = ("two_tower", "item_neighbours", "popular"), (0.5, 0.4, 0.1)
+SPACE = "two_tower"
 HEADS, HEAD_WEIGHTS = ("click", "purchase"), (0.25, 1.0)
 DECAY = 0.9
 START = 1_300_000_000
@@ -45,19 +51,18 @@ class SmallWorld:
         self.score_weights_SH = random.uniform(0.2, 1.0, (3, 2)).astype(np.float32)
         self.biases_H = np.array([-0.5, -1.0], dtype=np.float32)
 
-    def items(self) -> pl.DataFrame:
-        categories = [["all", f"c{row % 4}"] if row % 10 else [] for row in range(NUM_ITEMS)]
-        prices = [None if row % 17 == 3 else 1.0 + row / 4 for row in range(NUM_ITEMS)]
-        return pl.DataFrame(
-            {
-                "item_id": self.item_ids,
-                "title": [f"Title of {item_id}" for item_id in self.item_ids],
-                "price": pl.Series(prices, dtype=pl.Float64),
-                "categories": pl.Series(categories, dtype=pl.List(pl.String)),
-                "available": self.available_N,
+    def add_items(self, draft: Draft) -> manifest.Items:
+        rows = np.arange(NUM_ITEMS)
+        return draft.add_items(
+            self.item_ids,
+            titles=[f"Title of {item_id}" for item_id in self.item_ids],
+            available_N=self.available_N,
+            categories=[["all", f"c{row % 4}"] if row % 10 else [] for row in rows.tolist()],
+            numeric={
+                "price": np.where(rows % 17 == 3, np.nan, 1.0 + rows / 4),
                 "popularity": self.popularity_N,
-                "margin": pl.Series([row % 7 for row in range(NUM_ITEMS)], dtype=pl.Int32),
-            }
+                "margin": (rows % 7).astype(np.float64),
+            },
         )
 
     def answer(self, history: list[tuple[str, int]], k: int) -> dict[str, Any]:
@@ -69,7 +74,7 @@ class SmallWorld:
         scores_SN = self._source_scores(rows[-MAX_HISTORY:])
         fused_N = np.full(NUM_ITEMS, -np.inf)
         sources = {}
-        for name, weight, scores_N in zip(("two_tower", "item_neighbours", "popular"), WEIGHTS, scores_SN, strict=True):
+        for name, weight, scores_N in zip(SOURCES, WEIGHTS, scores_SN, strict=True):
             if not rows and name != "popular":
                 continue
             found_N = allowed_N & (scores_N != 0) if name == "item_neighbours" else allowed_N
@@ -125,7 +130,7 @@ def _best(scores_N: Floats, k: int) -> list[int]:
     return [int(row) for row in order if scores_N[row] > -np.inf]
 
 
-def _graph(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, Any]) -> bytes:
+def make_graph(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, Any]) -> bytes:
     initializers = [numpy_helper.from_array(np.asarray(array), key) for key, array in constants.items()]
     graph = helper.make_graph(nodes, name, inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -134,46 +139,42 @@ def _graph(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], c
     return serialized
 
 
-def _user_tower(world: SmallWorld) -> bytes:
-    """The mean of the embeddings of the history, padding masked, scaled to length 1."""
+def user_tower() -> bytes:
+    """The sum of the vectors of the history, which are 0 at padding, scaled to length 1."""
     node = helper.make_node
     nodes = [
-        node("Gather", ["embeddings", "history_items"], ["embedded"]),
-        node("ReduceSum", ["embedded", "axis_1"], ["sum"], keepdims=0),
+        node("ReduceSum", ["history_vectors", "axis_1"], ["sum"], keepdims=0),
         node("ReduceL2", ["sum", "axis_1"], ["length"], keepdims=1),
         node("Max", ["length", "tiny"], ["divisor"]),
         node("Div", ["sum", "divisor"], ["user_vector"]),
     ]
-    return _graph(
+    return make_graph(
         "user_tower",
         nodes,
-        [helper.make_tensor_value_info("history_items", TensorProto.INT64, ["batch", MAX_HISTORY])],
+        [helper.make_tensor_value_info("history_vectors", TensorProto.FLOAT, ["batch", MAX_HISTORY, DIM])],
         [helper.make_tensor_value_info("user_vector", TensorProto.FLOAT, ["batch", DIM])],
         {
-            "embeddings": np.vstack([np.zeros((1, DIM), np.float32), world.vectors_ND]),
             "axis_1": np.array([1], np.int64),
             "tiny": np.array(1e-12, np.float32),
         },
     )
 
 
-def _ranker(world: SmallWorld) -> bytes:
+def ranker(world: SmallWorld) -> bytes:
     """sigmoid(2 x affinity to the recency-weighted history + retrieval scores x weights + bias), one column a head."""
     node = helper.make_node
     nodes = [
-        node("Gather", ["embeddings", "history_items"], ["history"]),
         node("Greater", ["history_items", "zero"], ["present"]),
         node("Cast", ["present"], ["mask"], to=TensorProto.FLOAT),
         node("Add", ["history_recency_days", "one"], ["age"]),
         node("Div", ["mask", "age"], ["weights"]),
         node("Unsqueeze", ["weights", "axis_2"], ["weights_column"]),
-        node("Mul", ["history", "weights_column"], ["weighted"]),
+        node("Mul", ["history_vectors", "weights_column"], ["weighted"]),
         node("ReduceSum", ["weighted", "axis_1"], ["sum"], keepdims=1),
         node("ReduceSum", ["weights_column", "axis_1"], ["total"], keepdims=1),
         node("Max", ["total", "tiny"], ["divisor"]),
         node("Div", ["sum", "divisor"], ["user"]),
-        node("Gather", ["embeddings", "candidate_items"], ["candidates"]),
-        node("Mul", ["candidates", "user"], ["products"]),
+        node("Mul", ["candidate_vectors", "user"], ["products"]),
         node("ReduceSum", ["products", "axis_2"], ["affinity"], keepdims=1),
         node("Mul", ["affinity", "two"], ["doubled"]),
         node("MatMul", ["retrieval_scores", "score_weights"], ["from_scores"]),
@@ -185,11 +186,11 @@ def _ranker(world: SmallWorld) -> bytes:
     inputs = [
         value("history_items", TensorProto.INT64, ["batch", MAX_HISTORY]),
         value("history_recency_days", TensorProto.FLOAT, ["batch", MAX_HISTORY]),
-        value("candidate_items", TensorProto.INT64, ["batch", "candidates"]),
+        value("history_vectors", TensorProto.FLOAT, ["batch", MAX_HISTORY, DIM]),
+        value("candidate_vectors", TensorProto.FLOAT, ["batch", "candidates", DIM]),
         value("retrieval_scores", TensorProto.FLOAT, ["batch", "candidates", 3]),
     ]
     constants = {
-        "embeddings": np.vstack([np.zeros((1, DIM), np.float32), world.vectors_ND]),
         "axis_1": np.array([1], np.int64),
         "axis_2": np.array([2], np.int64),
         "zero": np.array(0, np.int64),
@@ -200,115 +201,148 @@ def _ranker(world: SmallWorld) -> bytes:
         "biases": world.biases_H,
     }
     outputs = [value("probabilities", TensorProto.FLOAT, ["batch", "candidates", 2])]
-    return _graph("ranker", nodes, inputs, outputs, constants)
+    return make_graph("ranker", nodes, inputs, outputs, constants)
 
 
-def _tensor(name: str, dtype: str, *axes: int | str, feature: str | None = None) -> dict[str, Any]:
-    tensor = {"name": name, "dtype": dtype, "shape": ["batch", *axes]}
-    return tensor | {"feature": feature} if feature else tensor
+def graph_entry(output: str, **features: str) -> manifest.Graph:
+    """A graph whose inputs are named as the keywords, each fed with the feature."""
+    inputs = [manifest.GraphInput(name=name, feature=feature) for name, feature in features.items()]
+    return manifest.Graph(inputs=inputs, output=output, max_history=MAX_HISTORY)
 
 
-def _models() -> list[dict[str, Any]]:
-    history = _tensor("history_items", "int64", MAX_HISTORY, feature="history.items")
-    ranker_inputs = [
-        history,
-        _tensor("history_recency_days", "float32", MAX_HISTORY, feature="history.recency_days"),
-        _tensor("candidate_items", "int64", "candidates", feature="candidate.items"),
-        _tensor("retrieval_scores", "float32", "candidates", 3, feature="candidate.retrieval_scores"),
-    ]
-    tower = {"role": "user_tower", "path": "models/user_tower/model.onnx"}
-    ranker = {"role": "ranker", "path": "models/ranker/model.onnx"}
-    return [
-        tower | {"inputs": [history], "outputs": [_tensor("user_vector", "float32", DIM)]},
-        ranker | {"inputs": ranker_inputs, "outputs": [_tensor("probabilities", "float32", "candidates", 2)]},
-    ]
+USER_TOWER = graph_entry("user_vector", history_vectors=f"history.vectors:{SPACE}")
+RANKER = graph_entry(
+    "probabilities",
+    history_items="history.items",
+    history_recency_days="history.recency_days",
+    history_vectors=f"history.vectors:{SPACE}",
+    candidate_vectors=f"candidate.vectors:{SPACE}",
+    retrieval_scores="candidate.retrieval_scores",
+)
 
 
-def _sources() -> list[dict[str, Any]]:
-    tower = {"name": "two_tower", "type": "two_tower", "model": "user_tower", "vectors": "two_tower"}
-    neighbours = {"name": "item_neighbours", "type": "item_neighbours", "neighbours": "item_neighbours"}
-    return [
-        tower | {"weight": WEIGHTS[0], "metric": "inner_product"},
-        neighbours | {"weight": WEIGHTS[1], "history_decay": DECAY},
-        {"name": "popular", "type": "popular", "weight": WEIGHTS[2]},
-    ]
+def small_manifest(items: manifest.Items, sources: list[manifest.Source]) -> manifest.Manifest:
+    """A manifest with these sources and nothing else that may be left out."""
+    entry = manifest.Manifest(
+        name="small-world",
+        id="small-world-20261124T040000Z-00000000",
+        data=manifest.TrainingData(
+            fingerprint="sha256:0", num_users=40, num_events=900, licence="CC0-1.0", attribution="made for the tests"
+        ),
+        training=manifest.Training(recipe="small"),
+        items=items,
+        sources=sources,
+        fusion=Fusion(method=FUSION_METHOD_WEIGHTED),
+        num_candidates=NUM_CANDIDATES,
+    )
+    entry.created.FromJsonString("2026-11-24T04:00:00Z")
+    return entry
 
 
-def _data() -> dict[str, Any]:
-    counts = {"num_users": 40, "num_items": NUM_ITEMS, "num_events": 900}
-    times = {"first_timestamp": START, "last_timestamp": START + 900, "train_until": START + 900}
-    return counts | times | {"fingerprint": "sha256:0", "licence": "CC0-1.0", "attribution": "made for the tests"}
+def vector_index(vectors_ND: NDArray[np.float32], metric: str = "inner_product") -> VectorIndex:
+    """The vectors as the index of a space: ids are rows."""
+    index = VectorIndex(vectors_ND.shape[1], metric)
+    index.add(np.arange(len(vectors_ND), dtype=np.int64), vectors_ND)
+    return index
 
 
-def _manifest() -> dict[str, Any]:
-    result = {"scorer": "two_tower", "metrics": {"ndcg@10": 0.125}}
-    click, purchase = ({"name": name, "weight": weight} for name, weight in zip(HEADS, HEAD_WEIGHTS, strict=True))
-    return {
-        "schema_version": 1,
-        "name": "small-world",
-        "package_id": "small-world-20261124T040000Z-00000000",
-        "created": "2026-11-24T04:00:00Z",
-        "data": _data(),
-        "evaluation": [{"protocol": {"name": "global_time", "k": 10}, "results": [result]}],
-        "max_history": MAX_HISTORY,
-        "sources": _sources(),
-        "fusion": {"method": "weighted", "norm": "minmax"},
-        "num_candidates": NUM_CANDIDATES,
-        "ranker": {"model": "ranker", "heads": [click, purchase]},
-        "rerank": {"vectors": "two_tower"},
-        "models": _models(),
-        "golden": "golden.json",
-        "files": [],
-    }
+def space_entry(name: str, dim: int = DIM) -> manifest.Space:
+    """A space under the inner product."""
+    return manifest.Space(name=name, metric=manifest.METRIC_INNER_PRODUCT, dimensions=dim)
 
 
-def _write_package(root: Path) -> None:
-    world = SmallWorld()
-    for folder in ("models/user_tower", "models/ranker", "vectors", "neighbours"):
-        (root / folder).mkdir(parents=True)
-    world.items().write_parquet(root / "items.parquet")
-    (root / "models/user_tower/model.onnx").write_bytes(_user_tower(world))
-    (root / "models/ranker/model.onnx").write_bytes(_ranker(world))
-    np.save(root / "vectors/two_tower.npy", world.vectors_ND)
-    _write_neighbours(world.similarity_NN, root / "neighbours/item_neighbours.npz")
-    histories: list[tuple[list[tuple[str, int]], int]] = [
-        ([("item-004", START), ("item-017", START + 86_400), ("item-033", START + 200_000)], 10),
-        ([(f"item-{row:03d}", START + 5_000 * row) for row in range(1, 29, 2)], 5),
-        ([("item-059", START), ("item-059", START + 60)], 10),
-        ([], 10),
-    ]
-    golden = {"tolerance": 1e-4, "requests": [world.answer(history, k) for history, k in histories]}
-    (root / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
-    (root / "statistics.json").write_text(json.dumps({"num_items": NUM_ITEMS}), encoding="utf-8")
-    manifest = _manifest()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        manifest["files"].append(_file_entry(root, path.relative_to(root).as_posix()))
-    (root / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-
-
-def _write_neighbours(similarity_NN: Floats, file: Path) -> None:
-    order_NN = np.argsort(-similarity_NN, axis=1, kind="stable")
-    kept = [[int(item) for item in order if similarity_NN[row, item] > 0] for row, order in enumerate(order_NN)]
-    np.savez(
-        file,
-        indptr=np.cumsum([0] + [len(items) for items in kept], dtype=np.int64),
-        indices=np.array([item for items in kept for item in items], dtype=np.int32),
-        data=np.array([similarity_NN[row, i] for row, items in enumerate(kept) for i in items], dtype=np.float32),
+def sparse(dense: Floats) -> Sparse:
+    """The compressed rows of a dense matrix, each row by value descending."""
+    order = np.argsort(-dense, axis=1, kind="stable")
+    kept = [[int(column) for column in columns if dense[row, column] > 0] for row, columns in enumerate(order)]
+    return Sparse(
+        np.cumsum([0] + [len(columns) for columns in kept], dtype=np.int64),
+        np.array([column for columns in kept for column in columns], dtype=np.int32),
+        np.array([dense[row, column] for row, columns in enumerate(kept) for column in columns], dtype=np.float32),
     )
 
 
-def _file_entry(root: Path, path: str) -> dict[str, Any]:
-    content = (root / path).read_bytes()
-    role = path.split("/")[0].split(".")[0]
-    return {"path": path, "role": role, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def golden_message(answers: list[dict[str, Any]]) -> manifest.Golden:
+    """Answers of `SmallWorld.answer` as golden requests."""
+    return manifest.Golden(
+        tolerance=1e-4,
+        requests=[
+            manifest.GoldenRequest(
+                history=[manifest.GoldenEvent(**event) for event in answer["history"]],
+                k=answer["k"],
+                sources=[
+                    manifest.GoldenSource(name=name, list=manifest.GoldenList(**one))
+                    for name, one in answer["sources"].items()
+                ],
+                fused=manifest.GoldenList(**answer["fused"]),
+                ranked=manifest.GoldenList(**answer["ranked"]),
+            )
+            for answer in answers
+        ],
+    )
+
+
+def write_package(root: Path) -> None:
+    """The small package with three sources and a ranker."""
+    world = SmallWorld()
+    with Draft(root) as draft:
+        draft.add_vectors(SPACE, vector_index(world.vectors_ND).save)
+        draft.add_matrix("item_neighbours", sparse(world.similarity_NN))
+        draft.add_scores("popular", world.popularity_N)
+        draft.add_graph("two_tower", lambda file: file.write_bytes(user_tower()))
+        draft.add_graph("ranker", lambda file: file.write_bytes(ranker(world)))
+        histories: list[tuple[list[tuple[str, int]], int]] = [
+            ([("item-004", START), ("item-017", START + 86_400), ("item-033", START + 200_000)], 10),
+            ([(f"item-{row:03d}", START + 5_000 * row) for row in range(1, 29, 2)], 5),
+            ([("item-059", START), ("item-059", START + 60)], 10),
+            ([], 10),
+        ]
+        draft.add_golden(golden_message([world.answer(history, k) for history, k in histories]))
+        weights = manifest.HistoryWeights(max_items=MAX_HISTORY, decay_per_step=DECAY)
+        tower = manifest.UserVector(space=SPACE, graph=USER_TOWER)
+        kinds: list[dict[str, Any]] = [
+            {"user_vector": tower},
+            {"item_matrix": manifest.ItemMatrix(history=weights)},
+            {"item_scores": manifest.ItemScores()},
+        ]
+        sources = [
+            manifest.Source(name=name, family=name, weight=weight, **kind)
+            for name, weight, kind in zip(SOURCES, WEIGHTS, kinds, strict=True)
+        ]
+        entry = small_manifest(world.add_items(draft), sources)
+        entry.spaces.append(space_entry(SPACE))
+        entry.fallback_source = "popular"
+        entry.ranker.graph.CopyFrom(RANKER)
+        entry.ranker.heads.extend(
+            manifest.RankerHead(name=name, weight=weight) for name, weight in zip(HEADS, HEAD_WEIGHTS, strict=True)
+        )
+        entry.rerank.space = SPACE
+        entry.evaluations.append(
+            manifest.Evaluation(
+                protocol="global_time",
+                split="test",
+                results=[
+                    manifest.ScorerResult(
+                        scorer="two_tower", metrics=[manifest.MetricValue(name="ndcg@10", value=0.125)]
+                    )
+                ],
+            )
+        )
+        draft.publish(entry)
 
 
 @pytest.fixture(scope="session")
 def package_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small package, complete and sound. Shared by all tests: never write into it."""
     root: Path = tmp_path_factory.mktemp("small") / "package"
-    _write_package(root)
+    write_package(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def neighbours(package_dir: Path) -> Sparse:
+    """The matrix of the source item_neighbours, as it lies in the small package."""
+    return open_sparse(package_dir, layout.matrix_folder("item_neighbours"), NUM_ITEMS, NUM_ITEMS)
 
 
 @pytest.fixture
@@ -339,9 +373,12 @@ def replace_file(package_copy: Path, edit_manifest: EditManifest) -> ReplaceFile
     def replace(path: str, content: bytes) -> None:
         (package_copy / path).write_bytes(content)
 
-        def change(manifest: dict[str, Any]) -> None:
-            manifest["files"] = [entry for entry in manifest["files"] if entry["path"] != path]
-            manifest["files"].append(_file_entry(package_copy, path))
+        def change(document: dict[str, Any]) -> None:
+            document["files"] = [entry for entry in document["files"] if entry["path"] != path]
+            fresh = file_entry(package_copy, path, "replaced")
+            document["files"].append(
+                {"path": path, "role": fresh.role, "num_bytes": fresh.num_bytes, "sha256": fresh.sha256}
+            )
 
         edit_manifest(change)
 

@@ -7,9 +7,9 @@ import os
 import random
 import signal
 import socket
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +20,15 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 import shortlist
-from shortlist.v1.event_pb2 import Event, ExportUserRequest
+from shortlist.package import PackageError
+from shortlist.v1.event_pb2 import Event, ExportUserRequest, RecordEventsStreamRequest
 from shortlist.v1.event_pb2_grpc import EventServiceStub
 from shortlist.v1.recommendation_pb2 import RecommendRequest
 from shortlist.v1.recommendation_pb2_grpc import RecommendationServiceStub
 from shortlist_server.app import build
 from shortlist_server.config import Settings
-from shortlist_server.errors import PackageError
+from shortlist_server.listen import Ready
+from tests.processes import start_process
 
 START_TIMEOUT_S = 60
 
@@ -35,21 +37,17 @@ class ServerProcess:
     """`python -m shortlist_server` in its own process group."""
 
     def __init__(self, *arguments: str | Path, cwd: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "shortlist_server", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            cwd=cwd,
-        )
+        command = [sys.executable, "-m", "shortlist_server", *arguments]
+        self.process = start_process(command, start_new_session=True, cwd=cwd)
 
     def target(self) -> str:
         """Wait for the line that says where it serves."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline().strip()
-        assert line.startswith("serving small-world-"), line or self.end()
-        return line.rpartition(" on ")[2]
+        line = self.process.stdout.readline()
+        assert line, self.end()
+        ready = Ready.parse(line)
+        assert ready.package_id.startswith("small-world-")
+        return ready.address
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -92,6 +90,33 @@ def test_one_line_says_where_it_serves_and_a_signal_ends_it_cleanly(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_ctrl_c_does_not_wait_for_what_drains(
+    workers: str, start: Start, package_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "patient.toml").write_text("drain_seconds = 3600.0")
+    config = ("--config", tmp_path / "patient.toml")
+    server = start("--package", package_dir, "--port", "0", "--workers", workers, *config)
+    held = threading.Event()
+
+    def endless() -> Iterator[RecordEventsStreamRequest]:
+        yield RecordEventsStreamRequest(
+            events=[Event(user_id="ann", item_id="item-001", type="EVENT_TYPE_VIEW", timestamp=1)]
+        )
+        held.wait()
+
+    with grpc.insecure_channel(server.target()) as channel:
+        call = EventServiceStub(channel).RecordEventsStream.future(endless())
+        while not list(EventServiceStub(channel).ExportUser(ExportUserRequest(user_id="ann"))):
+            assert not call.done()
+        os.killpg(server.process.pid, signal.SIGINT)  # as a terminal does
+        assert server.process.stderr is not None
+        assert json.loads(server.process.stderr.readline())["event"] == "draining"
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.end()[0] == 130
+        held.set()
+
+
 def test_health_watchers_are_told_before_the_server_goes_and_do_not_hold_it_up(
     start: Start, package_dir: Path, tmp_path: Path
 ) -> None:
@@ -112,10 +137,10 @@ def test_health_watchers_are_told_before_the_server_goes_and_do_not_hold_it_up(
 
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_a_bad_package_is_one_line_and_nothing_is_served(workers: str, start: Start, package_copy: Path) -> None:
-    (package_copy / "vectors/two_tower.npy").unlink()
+    (package_copy / "vectors/two_tower.index").unlink()
     code, out, err = start("--package", package_copy, "--port", "0", "--workers", workers).end()
     assert (code, out) == (2, "")
-    assert err == f"error: {package_copy}/vectors/two_tower.npy: missing\n"
+    assert err == f"error: {package_copy}/vectors/two_tower.index: missing\n"
     assert len(err.strip().splitlines()) == 1
 
 
@@ -126,7 +151,7 @@ def test_a_package_that_answers_otherwise_than_its_trainer_is_not_served(
     first = golden.index("item-", golden.index('"ranked"'))
     other = "item-007" if golden[first : first + 8] != "item-007" else "item-008"
     replace_file("golden.json", (golden[:first] + other + golden[first + 8 :]).encode())
-    with pytest.raises(PackageError, match=r"golden\.json: requests\.0: ranked: place 1"):
+    with pytest.raises(PackageError, match=r"golden\.json: requests\[0\]: ranked: place 1"):
         build(Settings(package=package_copy))
 
 
@@ -183,6 +208,15 @@ def worker_pids(server: ServerProcess) -> list[int]:
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+def is_running(pid: int) -> bool:
+    """False for a process that has ended, and for one that has and is not waited for (a zombie)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def test_a_worker_that_dies_is_replaced(start: Start, package_dir: Path) -> None:
     server = start("--package", package_dir, "--port", "0", "--workers", "2")
     target = server.target()
@@ -199,8 +233,12 @@ def test_a_worker_that_dies_is_replaced(start: Start, package_dir: Path) -> None
 def test_workers_do_not_outlive_their_parent(start: Start, package_dir: Path) -> None:
     server = start("--package", package_dir, "--port", "0", "--workers", "2")
     server.target()
+    workers = worker_pids(server)
+    assert len(workers) == 2
     server.signal(signal.SIGKILL)
-    server.end()  # returns once the last process that holds the pipes has ended
+    ends_s = time.monotonic() + START_TIMEOUT_S
+    while running := [pid for pid in workers if is_running(pid)]:
+        assert time.monotonic() < ends_s, f"{running} outlived their parent"
 
 
 class Writers:
@@ -305,7 +343,7 @@ def test_a_worker_that_comes_back_to_another_package_does_not_serve_it(
 ) -> None:
     server = start("--package", package_copy, "--port", "0", "--workers", "2")
     server.target()
-    edit_manifest(lambda manifest: manifest.update(package_id="small-world-other"))
+    edit_manifest(lambda manifest: manifest.update(id="small-world-other"))
     os.kill(worker_pids(server)[0], signal.SIGKILL)
     assert server.process.stderr is not None
     lines = [server.process.stderr.readline() for _ in range(2)]

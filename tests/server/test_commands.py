@@ -30,36 +30,33 @@ def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_verify_shows_what_a_sound_package_holds(package_dir: Path) -> None:
     result = verify(package_dir)
     assert result.exit_code == 0, result.output
-    for word in ("small-world", "items.parquet", "item_neighbours", "user_tower", "global_time", "ndcg@10 0.1250"):
+    for word in ("small-world", "items/ids", "item_neighbours", "history.vectors", "global_time", "ndcg@10 0.1250"):
         assert word in result.output
-    assert result.output.splitlines()[-1] == "sound: 7 files, 2 models, 4 golden requests answered alike"
+    assert result.output.splitlines()[-1] == "sound: 18 files, 4 golden requests answered alike"
 
 
-def test_verify_says_on_which_window_the_metrics_were_measured_and_that_a_licence_is_one(
+def test_verify_says_on_which_split_the_metrics_were_measured_and_that_a_licence_is_one(
     package_copy: Path, edit_manifest: EditManifest
 ) -> None:
     def change(manifest: dict[str, Any]) -> None:
         manifest["data"]["licence"] = "unstated"
-        validation = manifest["evaluation"][0]
-        manifest["evaluation"] = [
-            validation | {"protocol": {"name": "global_time", "window": "validation"}},
-            validation,
-        ]
+        test = manifest["evaluations"][0]
+        manifest["evaluations"] = [test | {"split": "validation"}, test]
 
     edit_manifest(change)
     lines = verify(package_copy).output.splitlines()
     assert lines[0].endswith("  60 items, licence unstated")
     titles = [line.strip() for line in lines if line.startswith("metrics")]
-    assert titles == ["metrics, global_time, validation window", "metrics, global_time"]
+    assert titles == ["metrics, global_time, validation split", "metrics, global_time, test split"]
 
 
 def test_verify_says_in_one_line_what_is_wrong(package_copy: Path) -> None:
-    with (package_copy / "items.parquet").open("r+b") as stream:
+    with (package_copy / "items/titles.bytes.npy").open("r+b") as stream:
         stream.write(b"XXXX")
     result = verify(package_copy)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith(f"error: {package_copy}/items.parquet: sha256 is ")
+    assert result.stderr.startswith(f"error: {package_copy}/items/titles.bytes.npy: sha256 is ")
     assert result.stderr.count("\n") == 1
 
 

@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import pytest
 
-from shortlist_server.config import Limits, load_settings
+from shortlist_server import config
+from shortlist_server.config import Limits, Settings, load_settings
 
 WriteConfig: TypeAlias = Callable[[str], Path]
 
@@ -98,3 +99,14 @@ def test_settings_cannot_be_changed() -> None:
     settings = load_settings(None, {"package": Path("p")})
     with pytest.raises(FrozenInstanceError):
         settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 12), (2, 6), (5, 2), (12, 1), (40, 1)])
+def test_workers_share_the_cores(workers: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "available_cores", lambda: 12)
+    assert Settings(package=Path("p"), workers=workers).threads_per_worker == expected
+
+
+def test_a_number_of_threads_that_was_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "available_cores", lambda: 12)
+    assert Settings(package=Path("p"), workers=4, threads=7).threads_per_worker == 7

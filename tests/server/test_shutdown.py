@@ -8,15 +8,24 @@ import pytest
 from shortlist_server.shutdown import EXIT_CODE, close_within
 
 STUCK = """
+import asyncio
 import threading
-from shortlist_server.rpc.door import Door
+from shortlist_server.batching.batcher import Batcher
 from shortlist_server.shutdown import close_within
 
-door = Door(num_workers=1)
-door._workers.append(stuck := threading.Thread(target=threading.Event().wait, daemon=True))
-stuck.start()
-close_within(door.close, 0.2)
-print("unreachable")
+batcher, entered = Batcher(), threading.Event()
+
+def run(tasks):
+    entered.set()
+    threading.Event().wait()
+
+async def main():
+    asyncio.create_task(batcher.queue("stuck", run).submit("one"))
+    await asyncio.to_thread(entered.wait)
+    close_within(batcher.close, 0.2)
+    print("unreachable")
+
+asyncio.run(main())
 """
 
 

@@ -18,6 +18,8 @@ import pytest
 
 from shortlist_server.app import serve_one
 from shortlist_server.config import Settings
+from shortlist_server.listen import Ready
+from tests.processes import start_process
 
 TIMEOUT_S = 60
 SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -26,10 +28,7 @@ SIGNALS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (si
 @contextmanager
 def serving(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     """`shortlist serve` in its own process group; nothing of it is left behind."""
-    command = [sys.executable, "-m", "shortlist_server", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = start_process([sys.executable, "-m", "shortlist_server", *arguments], start_new_session=True)
     try:
         yield process
     finally:
@@ -111,10 +110,10 @@ def test_while_a_worker_builds_the_app(number: signal.Signals, code: int, packag
 
 
 def test_a_fault_after_the_port_is_open_stops_the_server(package_dir: Path, tmp_path: Path) -> None:
-    addresses: list[str] = []
+    told: list[Ready] = []
 
-    def fail(line: str) -> None:
-        addresses.append(line.rpartition(":")[2])
+    def fail(ready: Ready) -> None:
+        told.append(ready)
         raise LookupError("nobody to tell")
 
     settings = Settings(package=package_dir, state=tmp_path / "state", port=0)
@@ -122,4 +121,4 @@ def test_a_fault_after_the_port_is_open_stops_the_server(package_dir: Path, tmp_
         asyncio.run(serve_one(settings, fail, stop=asyncio.Event()))
     gc.collect()  # a server that was not stopped complains when it is collected, and warnings are errors
     with socket.socket() as other:
-        other.bind(("127.0.0.1", int(addresses[0])))
+        other.bind(("127.0.0.1", int(told[0].address.rpartition(":")[2])))

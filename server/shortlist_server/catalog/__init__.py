@@ -1,19 +1,9 @@
-"""The model package: what the trainer wrote and the server serves, checked before a single request meets it.
+"""The model package that is served: opened, checked as a whole and mapped, before a single request meets it.
 
-manifest.py        manifest.json parsed into a frozen model whose parts agree with each other
-manifest_parts.py  those parts
-features.py        the features a model may ask for
-files.py           nothing missing, extra, changed or outside the directory
-items.py           Catalog: the items as columns, ids to rows and back
-tables.py          vectors and neighbour tables, checked and read-only
-package.py         open_package: all of the above and the models, or a PackageError
-golden.py          the golden requests stored in a package
-describe.py        what a package holds, as tables for a person
+package.py   open_package: everything that answers a request, or a PackageError
+items.py     Catalog: the items as columns, ids to rows and back
+spaces.py    Space: the vectors of all items, compared one way
+describe.py  what a package holds, as tables for a person
+
+What lies in a package, and what its manifest says, is `shortlist.package`'s.
 """
-
-from shortlist_server.catalog.golden import GoldenRequest, GoldenSet, load_golden
-from shortlist_server.catalog.items import Catalog
-from shortlist_server.catalog.manifest import Manifest
-from shortlist_server.catalog.package import Package, open_package
-
-__all__ = ["Catalog", "GoldenRequest", "GoldenSet", "Manifest", "Package", "load_golden", "open_package"]

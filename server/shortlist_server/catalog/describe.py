@@ -5,14 +5,16 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from shortlist_server.catalog.manifest import Manifest
-from shortlist_server.catalog.manifest_parts import Evaluation
+from shortlist.v1 import manifest_pb2 as manifest
+from shortlist.vocabulary import FUSION_METHODS
+from shortlist_server.catalog.package import Package
+from shortlist_server.inference.graph import graphs_of
 
 
-def contents_tables(manifest: Manifest) -> list[Table]:
-    """The files, sources, models and measured metrics that the manifest names, one table each."""
-    metrics = [_metrics(evaluation) for evaluation in manifest.evaluation]
-    return [_files(manifest), _sources(manifest), _models(manifest), *metrics]
+def contents_tables(package: Package) -> list[Table]:
+    """The files, sources, graphs and measured metrics of a package, one table each."""
+    entry = package.manifest
+    return [_files(entry), _sources(package), _graphs(entry), *map(_metrics, entry.evaluations)]
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -22,42 +24,35 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _files(manifest: Manifest) -> Table:
+def _files(entry: manifest.Manifest) -> Table:
     table = _table("files", "path", "role", "bytes", "sha256")
-    for entry in manifest.files:
-        table.add_row(escape(entry.path), escape(entry.role), f"{entry.bytes:,}", f"{entry.sha256[:12]} ok")
+    for file in entry.files:
+        table.add_row(escape(file.path), escape(file.role), f"{file.num_bytes:,}", f"{file.sha256[:12]} ok")
     return table
 
 
-def _sources(manifest: Manifest) -> Table:
-    table = _table(f"sources, fused by {manifest.fusion.method}", "name", "type", "weight", "from")
-    for source in manifest.sources:
-        match source.type:
-            case "two_tower":
-                origin = f"model {source.model}, vectors {source.vectors} ({source.metric})"
-            case "item_neighbours":
-                origin = f"neighbours {source.neighbours}, history decay {source.history_decay:g}"
-            case "popular":
-                origin = "popularity of the items"
-        table.add_row(source.name, source.type, f"{source.weight:g}", origin)
+def _sources(package: Package) -> Table:
+    method = next(name for name, number in FUSION_METHODS.items() if number == package.manifest.fusion.method)
+    table = _table(f"sources, fused by {method}", "name", "family", "weight", "from")
+    for source in package.sources:
+        is_fallback = source.name == package.manifest.fallback_source
+        origin = f"{source.describe()}; fallback" if is_fallback else source.describe()
+        table.add_row(source.name, escape(source.family), f"{source.weight:g}", escape(origin))
     return table
 
 
-def _models(manifest: Manifest) -> Table:
-    table = _table("models", "role", "inputs", "outputs")
-    for spec in manifest.models:
-        inputs = [f"{tensor.feature} [{', '.join(map(str, tensor.shape))}]" for tensor in spec.inputs]
-        outputs = [f"{tensor.name} [{', '.join(map(str, tensor.shape))}]" for tensor in spec.outputs]
-        table.add_row(spec.role, escape("\n".join(inputs)), escape("\n".join(outputs)))
+def _graphs(entry: manifest.Manifest) -> Table:
+    table = _table("graphs", "name", "inputs", "output", "max history")
+    for name, graph in graphs_of(entry).items():
+        inputs = "\n".join(one.feature for one in graph.inputs)
+        table.add_row(name, escape(inputs), escape(graph.output), str(graph.max_history or "-"))
     return table
 
 
-def _metrics(evaluation: Evaluation) -> Table:
-    """Numbers of the validation window, which chose the settings, are not those of the test window: the title tells."""
-    protocol = evaluation.protocol
-    window = f", {protocol['window']} window" if "window" in protocol else ""
-    table = _table(escape(f"metrics, {protocol['name']}{window}"), "scorer", "metrics")
+def _metrics(evaluation: manifest.Evaluation) -> Table:
+    """Numbers of the validation split, which chose the settings, are not those of the test split: the title tells."""
+    table = _table(escape(f"metrics, {evaluation.protocol}, {evaluation.split} split"), "scorer", "metrics")
     for result in evaluation.results:
-        measured = [f"{name} {value:.4f}" for name, value in result.metrics.items() if value is not None]
-        table.add_row(escape(result.scorer), escape(", ".join(measured)))
+        measured = ", ".join(f"{metric.name} {metric.value:.4f}" for metric in result.metrics)
+        table.add_row(escape(result.scorer), escape(measured))
     return table

@@ -1,179 +1,78 @@
-"""The items of a package as columns. N items; a row is an item's position, and row order is item id order."""
+"""The items of a package as columns, mapped from its files. N items; a row is an item's place in the order of ids."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from shortlist_server.catalog.manifest import ITEMS_FILE
-from shortlist_server.config import MAX_ID_BYTES
-from shortlist_server.errors import PackageError
+from shortlist.package import layout
+from shortlist.package.arrays import Sparse, check_numbers, open_array, open_sparse
+from shortlist.package.errors import PackageError
+from shortlist.package.strings import KeyColumn, TextColumn, open_keys, open_text
+from shortlist.v1.manifest_pb2 import Items
+from shortlist.vocabulary import MAX_ID_BYTES, MAX_TITLE_BYTES
 
-NO_ROW: Final = -1
-_MOST_POPULAR: Final = float(np.finfo(np.float32).max)
-_NOT_NUMERIC: Final = frozenset({"item_id", "title", "categories", "available"})
-_COLUMNS: Final[dict[str, pl.DataType]] = {
-    "item_id": pl.String(),
-    "title": pl.String(),
-    "price": pl.Float64(),
-    "categories": pl.List(pl.String()),
-    "available": pl.Boolean(),
-    "popularity": pl.Float64(),
-}
+MAX_ATTRIBUTE = float(np.finfo(np.float64).max)  # an attribute is compared, never summed: any finite number will do
+MAX_CATEGORIES = 1 << 20  # far more than anybody names, few enough that their names fit into memory
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Columns of all items, read-only, made by `read_items`; every array is indexed by row.
+    """Columns of all items, read-only. `categories` are compressed rows, items x categories, without data."""
 
-    `item_ids` and `titles` are object arrays of str; `prices` float64 with NaN where unknown.
-    """
-
-    def __init__(self, table: pl.DataFrame) -> None:
-        self.num_items = table.height
-        self.item_ids = _strings(table["item_id"])
-        self.titles = _strings(table["title"])
-        self._numeric = {name: _numbers(table[name]) for name in table.columns if name not in _NOT_NUMERIC}
-        self.prices = self._numeric["price"]
-        self.popularity: NDArray[np.float32] = self._numeric["popularity"].astype(np.float32)
-        self.popularity.setflags(write=False)
-        self.available: NDArray[np.bool_] = table["available"].to_numpy().astype(np.bool_)
-        self.available.setflags(write=False)
-        self._row_of: dict[str, int] = {item_id: row for row, item_id in enumerate(self.item_ids.tolist())}
-        self._category_rows = _category_rows(table["categories"])
-        self._categories = _by_item(list(self._category_rows.values()), table.height)
+    num_items: int
+    item_ids: KeyColumn
+    titles: TextColumn
+    available: NDArray[np.bool_]
+    all_available: bool
+    category_names: tuple[str, ...]
+    categories_of_items: Sparse
+    attributes: Mapping[str, NDArray[np.float64]]
 
     def rows(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
         """The row of each id, -1 for an unknown one."""
-        row_of = self._row_of
-        return np.fromiter((row_of.get(item_id, NO_ROW) for item_id in item_ids), np.int32, len(item_ids))
+        return self.item_ids.rows(item_ids)
 
     def numeric(self, name: str) -> NDArray[np.float64]:
-        """The numeric attribute of every item, NaN where unknown ("price", "popularity" and each further column of
-        items.parquet); KeyError when the package has no such attribute.
-        """
-        return self._numeric[name]
-
-    @property
-    def numeric_names(self) -> tuple[str, ...]:
-        """The names that `numeric` knows."""
-        return tuple(self._numeric)
+        """The numeric attribute of every item, NaN where unknown; KeyError when the package has none of that name."""
+        return self.attributes[name]
 
     def category_mask(self, name: str) -> NDArray[np.bool_]:
         """True for the items of this category; all False for a category that nobody has. The caller owns the array."""
         mask = np.zeros(self.num_items, dtype=np.bool_)
-        rows = self._category_rows.get(name)
-        if rows is not None:
-            mask[rows] = True
+        if name in self.category_names:
+            entries = np.flatnonzero(self.categories_of_items.indices == self.category_names.index(name))
+            mask[np.searchsorted(self.categories_of_items.indptr, entries, "right") - 1] = True
         return mask
 
     def categories(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which of these items is in which category: places in `rows`, ascending, and places in `category_names`."""
-        indptr, numbers = self._categories
+        indptr, indices, _ = self.categories_of_items
         counts = indptr[rows + 1] - indptr[rows]
         starts = np.repeat(indptr[rows] - np.cumsum(counts) + counts, counts)
-        return np.repeat(np.arange(len(rows)), counts), numbers[starts + np.arange(counts.sum())]
-
-    @property
-    def category_names(self) -> tuple[str, ...]:
-        """Every category, in the order of its name."""
-        return tuple(self._category_rows)
+        return np.repeat(np.arange(len(rows)), counts), indices[starts + np.arange(counts.sum())].astype(np.int64)
 
 
-def read_items(path: Path) -> Catalog:
-    """The catalogue in this items.parquet; PackageError names the column (and the first bad row) that does not fit."""
-    try:
-        table = pl.read_parquet(path, use_statistics=False, glob=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise PackageError(ITEMS_FILE, f"not a readable parquet file: {error}") from None
-    _check_columns(table)
-    _check_values(table)
-    _check_ids(table["item_id"])
-    return Catalog(table)
-
-
-def _check_columns(table: pl.DataFrame) -> None:
-    for name, wanted in _COLUMNS.items():
-        found = table.schema.get(name)
-        if found != wanted:
-            raise PackageError(ITEMS_FILE, f"column {name!r} is {found or 'missing'}, wanted {wanted}")
-    for name, found in table.schema.items():
-        if name not in _COLUMNS and not (found.is_numeric() or found == pl.Boolean()):
-            raise PackageError(ITEMS_FILE, f"column {name!r} is {found}; further columns are numeric attributes")
-    if table.height == 0:
-        raise PackageError(ITEMS_FILE, "no items")
-
-
-def _check_values(table: pl.DataFrame) -> None:
-    for name in _COLUMNS:
-        if name != "price" and table[name].null_count():
-            raise PackageError(ITEMS_FILE, f"column {name!r}, row {_first(table[name].is_null())}: null")
-    if table["categories"].list.eval(pl.element().is_null()).list.any().any():
-        raise PackageError(ITEMS_FILE, "column 'categories': a null inside a list")
-    for name in ("price", "popularity"):
-        column = table[name]
-        broken = ~column.is_finite().fill_null(True)
-        if name == "popularity":
-            broken |= (column < 0) | (column > _MOST_POPULAR)
-        if broken.any():
-            row = _first(broken)
-            raise PackageError(ITEMS_FILE, f"column {name!r}, row {row}: {column[row]}")
-
-
-def _check_ids(ids: pl.Series) -> None:
-    lengths = ids.str.len_bytes()
-    out_of_range = (lengths < 1) | (lengths > MAX_ID_BYTES)
-    if out_of_range.any():
-        row = _first(out_of_range)
-        raise PackageError(ITEMS_FILE, f"item_id, row {row}: {lengths[row]} bytes, wanted 1 to {MAX_ID_BYTES}")
-    # Polars compares strings as UTF-8 bytes, which is the order that rows promise.
-    unordered = ids.slice(1) <= ids.slice(0, len(ids) - 1)
-    if unordered.any():
-        row = _first(unordered) + 1
-        fault = "appears twice" if ids[row] == ids[row - 1] else f"comes after {ids[row - 1]!r}"
-        raise PackageError(ITEMS_FILE, f"item_id, row {row}: {ids[row]!r} {fault}; items are sorted by id")
-
-
-def _first(flags: pl.Series) -> int:
-    row = flags.arg_max()
-    assert row is not None
-    return row
-
-
-def _strings(column: pl.Series) -> NDArray[np.object_]:
-    strings = np.empty(len(column), dtype=np.object_)
-    strings[:] = column.to_list()
-    strings.setflags(write=False)
-    return strings
-
-
-def _numbers(column: pl.Series) -> NDArray[np.float64]:
-    numbers = column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
-    numbers.setflags(write=False)
-    return numbers
-
-
-def _category_rows(categories: pl.Series) -> dict[str, NDArray[np.int32]]:
-    table = pl.DataFrame({"category": categories, "row": pl.arange(0, len(categories), dtype=pl.Int32, eager=True)})
-    grouped = (
-        table.explode("category")
-        .drop_nulls()
-        .unique()
-        .sort("row")
-        .group_by("category", maintain_order=True)
-        .agg("row")
-        .sort("category")
+def open_items(root: Path, entry: Items) -> Catalog:
+    """The catalogue of a package; PackageError names the file, and the first bad row, that does not fit."""
+    num_items, num_attributes = entry.num_items, len(entry.numeric)
+    numeric = open_array(root, layout.NUMERIC, np.float64, (num_attributes, num_items))
+    check_numbers(root, layout.NUMERIC, numeric, MAX_ATTRIBUTE, nan=True)
+    names = open_keys(root, layout.CATEGORY_NAMES, None, max_bytes=MAX_ID_BYTES)
+    if len(names) > MAX_CATEGORIES:
+        raise PackageError(layout.CATEGORY_NAMES, f"{len(names)} categories, more than {MAX_CATEGORIES}")
+    available = open_array(root, layout.AVAILABLE, np.bool_, (num_items,))
+    return Catalog(
+        num_items=num_items,
+        item_ids=open_keys(root, layout.ITEM_IDS, num_items, max_bytes=MAX_ID_BYTES),
+        titles=open_text(root, layout.TITLES, num_items, max_bytes=MAX_TITLE_BYTES),
+        available=available,
+        all_available=bool(available.all()),
+        category_names=tuple(names.take(range(len(names)))),
+        categories_of_items=open_sparse(root, layout.CATEGORIES, num_items, len(names), with_data=False),
+        attributes=dict(zip(entry.numeric, numeric, strict=True)),
     )
-    return {category: np.array(rows, dtype=np.int32) for category, rows in grouped.iter_rows()}
-
-
-def _by_item(rows_by_category: list[NDArray[np.int32]], num_items: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(indptr, numbers): those of item i lie from indptr[i] to indptr[i + 1], ascending."""
-    rows = np.concatenate([np.empty(0, dtype=np.int32), *rows_by_category])
-    numbers = np.repeat(np.arange(len(rows_by_category)), [len(rows) for rows in rows_by_category])
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=num_items))])
-    return indptr, numbers[np.argsort(rows, kind="stable")]

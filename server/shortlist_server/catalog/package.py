@@ -2,100 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shortlist_kernels import Csr, VectorIndex
-from shortlist_server.catalog.files import locate, read_manifest_bytes, verify_files
-from shortlist_server.catalog.items import Catalog, read_items
-from shortlist_server.catalog.manifest import (
-    ITEMS_FILE,
-    Manifest,
-    neighbours_file,
-    parse_manifest,
-    vectors_file,
-)
-from shortlist_server.catalog.tables import read_neighbours, read_vectors
-from shortlist_server.errors import PackageError
-from shortlist_server.inference.session import OnnxModel
+from shortlist.package import layout, read_golden, read_manifest, verify_files
+from shortlist.package.files import require_listed
+from shortlist.v1 import manifest_pb2
+from shortlist_server.catalog.items import Catalog, open_items
+from shortlist_server.catalog.spaces import Space, open_space
+from shortlist_server.inference.graph import Device, Graph, Sizes, graphs_of, graphs_to_probe
+from shortlist_server.inference.probe import probe_graphs
+from shortlist_server.pipeline.features import FeatureBuilder
+from shortlist_server.pipeline.sources.candidate_graph import CandidateGraph
+from shortlist_server.pipeline.sources.kinds import build_sources, check_sources, files_of_sources
+from shortlist_server.pipeline.sources.source import Parts, Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One version of everything that answers a request. Keys are the names of the manifest; ids in `vectors` and
-    rows in `neighbours` are rows of `catalog`.
-    """
+    """One version of everything that answers a request. Names are the manifest's, rows those of the catalogue."""
 
     path: Path
-    manifest: Manifest
+    manifest: manifest_pb2.Manifest
+    golden: manifest_pb2.Golden
     catalog: Catalog
-    vectors: MappingProxyType[str, VectorIndex]
-    neighbours: MappingProxyType[str, Csr]
-    models: MappingProxyType[str, OnnxModel]
-    num_threads: int
-    """How many threads a search of `vectors` and a run of one of `models` take."""
+    spaces: Mapping[str, Space]
+    sources: tuple[Source, ...]
+    ranker: CandidateGraph | None
+
+    @property
+    def provider(self) -> str:
+        """What graphs run on, as onnxruntime names it; empty when the package has none that ranks."""
+        return "" if self.ranker is None else self.ranker.provider
 
 
-def open_package(
-    path: Path,
-    *,
-    num_threads: int = 1,
-    user_tower_rows: int = 4,
-    device: Literal["cpu", "cuda"] = "cpu",
-) -> Package:
-    """Open the package in this directory and warm its models up; PackageError names the file that is at fault.
+def open_package(path: Path, *, num_threads: int = 1, rows_per_run: int = 4, device: Device = "cpu") -> Package:
+    """Open the package in this directory and warm its graphs up; PackageError names the file or field at fault.
 
-    The ranker runs one request at a time, other models `user_tower_rows` rows at a time, each with `num_threads`, as
-    has each search.
+    A search of a space and a run of a graph take `num_threads` threads. Graphs over candidates run one request at a
+    time, others `rows_per_run` rows at a time.
     """
-    manifest = parse_manifest(read_manifest_bytes(path))
-    verify_files(path, manifest)
-    catalog = read_items(locate(path, ITEMS_FILE))
-    vectors = {name: _open_vectors(path, name, metric, catalog) for name, metric in manifest.vector_metrics.items()}
-    neighbours = {}
-    for name in manifest.neighbour_names:
-        file = neighbours_file(name)
-        neighbours[name] = read_neighbours(locate(path, file), file, catalog.num_items)
-    _check_user_towers(manifest, vectors)
-    models = {}
-    for spec in manifest.models:
-        rows = 1 if spec.role == manifest.ranker.model else user_tower_rows
-        models[spec.role] = OnnxModel(locate(path, spec.path), spec, rows, num_threads, device)
-        models[spec.role].warm_up(catalog.num_items, manifest.num_candidates)
+    entry = read_manifest(path)
+    check_sources(entry)
+    spaces_files = tuple(layout.vectors_file(space.name) for space in entry.spaces)
+    ranker_files = (layout.graph_file(layout.RANKER),) if entry.HasField("ranker") else ()
+    needed = (layout.GOLDEN, *layout.item_files(), *spaces_files, *files_of_sources(entry), *ranker_files)
+    require_listed(entry, needed)
+    verify_files(path, entry)
+    golden = read_golden(path)
+    catalog = open_items(path, entry.items)
+    spaces = {space.name: open_space(path, space, catalog.num_items, num_threads) for space in entry.spaces}
+    probe_graphs(list(graphs_to_probe(path, entry, rows_per_run)))
+    graphs = {
+        name: _open_graph(path, name, entry, graph, rows_per_run, num_threads, device)
+        for name, graph in graphs_of(entry).items()
+    }
+    features = FeatureBuilder(catalog, spaces)
+    parts = Parts(root=path, manifest=entry, catalog=catalog, spaces=spaces, graphs=graphs, features=features)
     return Package(
-        path,
-        manifest,
-        catalog,
-        MappingProxyType(vectors),
-        MappingProxyType(neighbours),
-        MappingProxyType(models),
-        num_threads,
+        path=path,
+        manifest=entry,
+        golden=golden,
+        catalog=catalog,
+        spaces=MappingProxyType(spaces),
+        sources=build_sources(parts),
+        ranker=_ranker(parts),
     )
 
 
-def _open_vectors(root: Path, name: str, metric: str, catalog: Catalog) -> VectorIndex:
-    file = vectors_file(name)
-    vectors_ND: NDArray[np.float32] = read_vectors(locate(root, file), file, catalog.num_items)
-    index = VectorIndex(vectors_ND.shape[1], metric)
-    try:
-        index.add(np.arange(catalog.num_items, dtype=np.int64), vectors_ND)
-    except ValueError as error:
-        raise PackageError(file, str(error)) from None
-    return index
+def _open_graph(
+    root: Path,
+    name: str,
+    package: manifest_pb2.Manifest,
+    entry: manifest_pb2.Graph,
+    rows_per_run: int,
+    num_threads: int,
+    device: Device,
+) -> Graph:
+    sizes = Sizes.of(package)
+    graph = Graph(root, name, entry, sizes, num_threads=num_threads, device=device)
+    if not any(one.feature.is_candidate for one in graph.inputs):
+        graph.rows_per_run = rows_per_run
+    graph.warm_up()
+    return graph
 
 
-def _check_user_towers(manifest: Manifest, vectors: dict[str, VectorIndex]) -> None:
-    for source in manifest.sources:
-        if source.type == "two_tower":
-            output = manifest.model(source.model).outputs[0]
-            dim = vectors[source.vectors].dim
-            if output.shape[1] != dim:
-                raise PackageError(
-                    vectors_file(source.vectors),
-                    f"has {dim} dimensions, output {output.name!r} of model {source.model!r} {output.shape[1]}",
-                )
+def _ranker(parts: Parts) -> CandidateGraph | None:
+    if not parts.manifest.HasField("ranker"):
+        return None
+    graph = parts.graphs[layout.RANKER]
+    graph.check_output(None, len(parts.manifest.ranker.heads))
+    return CandidateGraph(graph, parts.features, parts.manifest.num_candidates)

@@ -1,6 +1,7 @@
-"""explain: why each item of a reply is there; the contract's Reason is the domain's too.
+"""explain: why each item of a reply is there.
 
-Every item gets a reason: the history items that speak for it, the sources that found it, or that it is popular.
+Every item gets a reason: the history items that speak for it, the sources that found it, or that it is popular. The one
+exception is an item that fills a reply up in the order of the catalogue, which the reply's `degraded` tells.
 Shapes: B requests, S sources, C candidates, K results, L history items, H heads.
 """
 
@@ -8,59 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.v1.answer_pb2 import (
-    EXPLANATION_LEVEL_BRIEF,
-    EXPLANATION_LEVEL_FULL,
+from shortlist_server.batching.levels import Level
+from shortlist_server.catalog.spaces import Space
+from shortlist_server.pipeline.query import Query
+from shortlist_server.pipeline.reranking.diversity import cosines, penalties
+from shortlist_server.pipeline.sources import Source
+from shortlist_server.pipeline.types import (
+    PADDING,
+    Batch,
     BecauseOf,
     ColdStart,
-    Contribution,
     FoundBy,
     HeadScore,
+    Profiles,
+    Ranking,
     Reason,
+    Retrieved,
+    Scored,
     ScoreParts,
 )
-from shortlist_kernels import VectorIndex
-from shortlist_server.catalog.items import Catalog
-from shortlist_server.pipeline.batch import PADDING, Batch, Profiles, Ranking, Retrieved, Scored
-from shortlist_server.pipeline.because import diversity_penalties, likeness, neighbour_contributions
-from shortlist_server.pipeline.ladder import Level
-from shortlist_server.pipeline.query import Query
-from shortlist_server.pipeline.sources import Source
-from shortlist_server.pipeline.sources.item_neighbours import ItemNeighbours
-from shortlist_server.pipeline.sources.popular import Popular
 
-MAX_BRIEF_CONTRIBUTIONS = 3
+# What the contract promises for a brief explanation: as many as fit into one line of a page.
+MAX_BRIEF_CONTRIBUTIONS: Final = 3
+
+Reasons = list[list[Reason]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
-    """What reasons are made of, apart from the request. `vectors_source` names the source of the item vectors."""
+    """What reasons are made of, apart from the request: the sources, the likeness of items, the heads of the ranker."""
 
-    catalog: Catalog
     sources: Sequence[Source]
-    popular: Popular
-    vectors: VectorIndex
-    vectors_source: str
+    fallback: Source | None
+    space: Space | None
     heads: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """One request's results: positions among its candidates, rows, and the user's history."""
-
-    request: int
-    query: Query
-    positions_K: NDArray[np.int64]
-    rows_K: NDArray[np.int64]
-    history_L: NDArray[np.int64]
-
-    @property
-    def in_full(self) -> bool:
-        return self.query.explanation == EXPLANATION_LEVEL_FULL
 
 
 def explain(
@@ -71,111 +58,139 @@ def explain(
     ranking: Ranking,
     *,
     explainer: Explainer,
-) -> list[list[list[Reason]]]:
+) -> list[Reasons]:
     """The reasons of each result of each request, strongest first; empty for requests that did not ask for them."""
-    reasons: list[list[list[Reason]]] = [[] for _ in batch.queries]
-    for request in batch.live():
-        query = batch.queries[request]
-        if query.explanation in (EXPLANATION_LEVEL_BRIEF, EXPLANATION_LEVEL_FULL):
-            answer = _answer(request, query, profiles, scored, ranking)
+    reasons: list[Reasons] = [[] for _ in batch.queries]
+    for index in batch.live():
+        if batch.queries[index].explanation != "none":
+            answer = _Answer.of(index, batch, profiles, scored, ranking)
+            because = _because_of(answer, retrieved, explainer)
             found = _found_by(answer, retrieved, scored, explainer)
-            parts = _score_parts(answer, scored, batch.level, explainer)
-            because = _because_of(answer, explainer)
-            reasons[request] = [[*why, *who, *what] for why, who, what in zip(because, found, parts, strict=True)]
+            parts = _score_parts(answer, batch.level, scored, explainer)
+            reasons[index] = [[*why, *who, *what] for why, who, what in zip(because, found, parts, strict=True)]
     return reasons
 
 
-def _answer(request: int, query: Query, profiles: Profiles, scored: Scored, ranking: Ranking) -> _Answer:
-    positions = ranking.positions_BK[request]
-    positions_K = positions[positions != PADDING]
-    history = profiles.history_rows_BL[request]
-    return _Answer(
-        request=request,
-        query=query,
-        positions_K=positions_K,
-        rows_K=scored.rows_BC[request, positions_K],
-        history_L=history[history != PADDING],
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """One request's results: their indices among its candidates, their rows, and the user."""
+
+    index: int
+    query: Query
+    user: Profiles
+    candidates_K: NDArray[np.int64]
+    rows_K: NDArray[np.int64]
+    history_L: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, index: int, batch: Batch, profiles: Profiles, scored: Scored, ranking: Ranking) -> _Answer:
+        candidates = ranking.candidates_BK[index]
+        candidates_K = candidates[candidates != PADDING]
+        return cls(
+            index=index,
+            query=batch.queries[index],
+            user=profiles.take(np.array([index])),
+            candidates_K=candidates_K,
+            rows_K=scored.candidates.rows_BC[index, candidates_K],
+            history_L=profiles.history_of(index),
+        )
+
+    @property
+    def in_full(self) -> bool:
+        return self.query.explanation == "full"
 
 
-def _because_of(answer: _Answer, explainer: Explainer) -> list[list[Reason]]:
-    """The exact parts of neighbour scores; for items without any, the history items that are most alike by vector."""
-    reasons: list[list[Reason]] = [[] for _ in answer.rows_K]
+def _because_of(answer: _Answer, retrieved: Retrieved, explainer: Explainer) -> list[list[BecauseOf]]:
+    """The exact parts of scores that sources can split; for items without any, the history items nearest by vector."""
+    reasons: list[list[BecauseOf]] = [[] for _ in answer.rows_K]
     if not answer.history_L.size or not answer.rows_K.size:
         return reasons
-    for source in explainer.sources:
-        if isinstance(source, ItemNeighbours):
-            parts_KL = neighbour_contributions(source, answer.history_L, answer.rows_K)
+    for source, has_answered in zip(explainer.sources, retrieved.answered_SB[:, answer.index], strict=True):
+        parts_KL = source.contributions(answer.user, answer.rows_K) if has_answered else None
+        if parts_KL is not None:
             for place, parts_L in enumerate(parts_KL):
-                reasons[place] += _speaking_for(source.name, parts_L, answer, explainer.catalog)
-    strangers = np.array([place for place, found in enumerate(reasons) if not found], dtype=np.int64)
-    if strangers.size:
-        cosines_KL = likeness(explainer.vectors, answer.rows_K[strangers], answer.history_L)
-        for place, cosines_L in zip(strangers, cosines_KL, strict=True):
-            reasons[place] += _speaking_for(explainer.vectors_source, cosines_L, answer, explainer.catalog)
+                reasons[place] += _speaking_for(source.name, parts_L, answer)
+    unexplained = np.array([place for place, found in enumerate(reasons) if not found], dtype=np.int64)
+    if explainer.space is not None and unexplained.size:
+        cosines_KL = cosines(explainer.space, answer.rows_K[unexplained], answer.history_L)
+        for place, cosines_L in zip(unexplained.tolist(), cosines_KL, strict=True):
+            reasons[place] += _speaking_for(explainer.space.name, cosines_L, answer)
     return reasons
 
 
-def _speaking_for(source: str, parts_L: NDArray[np.float64], answer: _Answer, catalog: Catalog) -> list[Reason]:
+def _speaking_for(source: str, parts_L: NDArray[np.float64], answer: _Answer) -> list[BecauseOf]:
     """The history items with a positive part, largest first, ties by row."""
     order = np.lexsort((answer.history_L, -parts_L))
     order = order[parts_L[order] > 0.0]
     if not answer.in_full:
         order = order[:MAX_BRIEF_CONTRIBUTIONS]
-    contributions = [
-        Contribution(item_id=catalog.item_ids[row], title=catalog.titles[row], contribution=part)
-        for row, part in zip(answer.history_L[order], parts_L[order].tolist(), strict=True)
-    ]
-    return [Reason(because_of=BecauseOf(source=source, contributions=contributions))] if contributions else []
+    return [BecauseOf(source, answer.history_L[order], parts_L[order])] if order.size else []
 
 
-def _found_by(answer: _Answer, retrieved: Retrieved, scored: Scored, explainer: Explainer) -> list[list[Reason]]:
+def _found_by(
+    answer: _Answer, retrieved: Retrieved, scored: Scored, explainer: Explainer
+) -> list[list[FoundBy | ColdStart]]:
     """The sources whose lists hold each item, best rank first."""
     found: list[list[FoundBy]] = [[] for _ in answer.rows_K]
-    for number, source in enumerate(explainer.sources):
-        hits_KC = answer.rows_K[:, None] == retrieved.rows_SBC[number, answer.request]
-        places_K, positions_K = np.nonzero(hits_KC)
-        scores_K = retrieved.scores_SBC[number, answer.request, positions_K].tolist()
-        for place, position, score in zip(places_K.tolist(), positions_K.tolist(), scores_K, strict=True):
-            found[place].append(FoundBy(source=source.name, rank=position + 1, score=score))
-    for place, row in enumerate(answer.rows_K):
-        if not found[place]:
-            found[place].append(_filled_in(answer, place, int(row), scored, explainer.popular))
-        found[place].sort(key=lambda one: one.rank)
-    return [[_as_reason(one, answer, explainer.popular) for one in ones] for ones in found]
+    for source_index, source in enumerate(explainer.sources):
+        listed_C = retrieved.rows_SBC[source_index, answer.index]
+        places, list_indices = np.nonzero(answer.rows_K[:, None] == listed_C)
+        scores = retrieved.scores_SBC[source_index, answer.index, list_indices].tolist()
+        for place, list_index, score in zip(places.tolist(), list_indices.tolist(), scores, strict=True):
+            found[place].append(FoundBy(source.name, list_index + 1, score))
+    unlisted = [place for place, ones in enumerate(found) if not ones]
+    for place, ones in zip(unlisted, _scored_by(answer, unlisted, scored, explainer), strict=True):
+        found[place] += ones
+    return [[_as_reason(one, answer, explainer) for one in sorted(ones, key=_rank)] for ones in found]
 
 
-def _filled_in(answer: _Answer, place: int, row: int, scored: Scored, popular: Popular) -> FoundBy:
-    """An item that no source listed: the popular ones that fill a reply up."""
-    rank = max(0, int(answer.positions_K[place] - scored.num_found_B[answer.request]) + 1)
-    score = popular.score(np.array([[row]]))
-    return FoundBy(source=popular.name, rank=rank, score=float(score[0, 0]))
+def _scored_by(answer: _Answer, places: Sequence[int], scored: Scored, explainer: Explainer) -> list[list[FoundBy]]:
+    """For items that no source listed: the fallback source, which fills replies up, else those that scored them."""
+    if not places:
+        return []
+    candidates = answer.candidates_K[list(places)]
+    if explainer.fallback is not None:
+        query = explainer.fallback.query(answer.user, (answer.query.context,))
+        scores_K = query.score(answer.rows_K[None, list(places)])[0]
+        ranks_K = np.maximum(candidates - scored.candidates.num_found_B[answer.index] + 1, 0)
+        name = explainer.fallback.name
+        return [[FoundBy(name, rank, score)] for rank, score in zip(ranks_K.tolist(), scores_K.tolist(), strict=True)]
+    names = [source.name for source in explainer.sources]
+    raw_KS = scored.raw_BCS[answer.index, candidates].tolist()
+    return [[FoundBy(name, 0, raw) for name, raw in zip(names, raw_S, strict=True) if raw] for raw_S in raw_KS]
 
 
-def _as_reason(found: FoundBy, answer: _Answer, popular: Popular) -> Reason:
-    """For a user without history a popular item is there because of that."""
-    if found.source == popular.name and not answer.history_L.size:
-        return Reason(cold_start=ColdStart(source=found.source, rank=found.rank, score=found.score))
-    return Reason(found_by=found)
+def _rank(found: FoundBy) -> int:
+    return found.rank
 
 
-def _score_parts(answer: _Answer, scored: Scored, level: Level, explainer: Explainer) -> list[list[Reason]]:
+def _as_reason(found: FoundBy, answer: _Answer, explainer: Explainer) -> FoundBy | ColdStart:
+    """For a user without history an item of the fallback source is there because of that."""
+    if explainer.fallback is not None and found.source == explainer.fallback.name and not answer.history_L.size:
+        return ColdStart(found.source, found.rank, found.score)
+    return found
+
+
+def _score_parts(answer: _Answer, level: Level, scored: Scored, explainer: Explainer) -> list[list[ScoreParts]]:
     if not answer.in_full:
         return [[] for _ in answer.rows_K]
     penalties_K = np.zeros(len(answer.rows_K), dtype=np.float64)
-    if answer.query.diversity.strength > 0.0 and level < Level.NO_RERANK and answer.rows_K.size:
-        penalties_K = diversity_penalties(explainer.vectors, answer.rows_K, answer.query.diversity)
-    reasons = []
-    for place, position in enumerate(answer.positions_K):
-        parts = ScoreParts(
-            fused=float(scored.fused_BC[answer.request, position]), diversity_penalty=float(penalties_K[place])
+    is_varied = answer.query.diversity.strength > 0.0 and level < Level.NO_RERANK and answer.rows_K.size > 0
+    if is_varied and explainer.space is not None:
+        penalties_K = penalties(explainer.space, answer.rows_K, answer.query.diversity)
+    fused_K = scored.candidates.scores_BC[answer.index, answer.candidates_K].tolist()
+    if not scored.ranked_B[answer.index]:
+        pairs = zip(fused_K, penalties_K.tolist(), strict=True)
+        return [[ScoreParts(fused, None, (), taken)] for fused, taken in pairs]
+    values_K = scored.values_BC[answer.index, answer.candidates_K].tolist()
+    probabilities_KH = scored.probabilities_BCH[answer.index, answer.candidates_K].tolist()
+    return [
+        [ScoreParts(fused, value, _heads(probabilities_H, answer.query, explainer), taken)]
+        for fused, value, probabilities_H, taken in zip(
+            fused_K, values_K, probabilities_KH, penalties_K.tolist(), strict=True
         )
-        if scored.ranked_B[answer.request]:
-            parts.ranker = float(scored.values_BC[answer.request, position])
-            probabilities_H = scored.probabilities_BCH[answer.request, position].tolist()
-            for name, probability, weight in zip(
-                explainer.heads, probabilities_H, answer.query.head_weights_H, strict=True
-            ):
-                parts.heads.append(HeadScore(name=name, probability=probability, weight=weight))
-        reasons.append([Reason(score_parts=parts)])
-    return reasons
+    ]
+
+
+def _heads(probabilities_H: Sequence[float], query: Query, explainer: Explainer) -> tuple[HeadScore, ...]:
+    return tuple(map(HeadScore, explainer.heads, probabilities_H, query.head_weights_H))

@@ -1,68 +1,142 @@
-"""The features that a model may name in the manifest, and how each is built.
+"""Builds what graphs are fed with: the features of `shortlist.package.features`, for a batch of requests.
 
 Training computes the same ones. The clock at the time of the request is none of them: equal requests, equal features.
-Shapes: B requests, L history positions, C candidates, S sources.
+Shapes: B requests, L history positions, C candidates, S sources, D dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_server.pipeline.batch import Profiles
+from shortlist.package.features import SECONDS_PER_DAY
+from shortlist_server.catalog.items import Catalog
+from shortlist_server.catalog.spaces import Space
+from shortlist_server.inference.graph import Graph
+from shortlist_server.pipeline.types import PADDING, Profiles
 
-SECONDS_PER_DAY = 86_400
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureInputs:
-    """What features are built from; the candidate arrays are None for models that see only the user."""
+    """What features are built from; the candidate arrays are None for graphs that see only the user."""
 
     profiles: Profiles
-    candidate_rows_BC: NDArray[np.int64] | None = None
-    retrieval_scores_BCS: NDArray[np.float32] | None = None
+    contexts: Sequence[Mapping[str, float]]
+    rows_BC: NDArray[np.int64] | None = None
+    raw_BCS: NDArray[np.float32] | None = None
+
+    def candidates(self) -> NDArray[np.int64]:
+        """The rows of the candidates."""
+        assert self.rows_BC is not None, "a graph over the history asks for candidates"
+        return self.rows_BC
 
 
-def history_items(inputs: FeatureInputs) -> NDArray[np.int64]:
-    """Row + 1 of every history item, 0 at padding: int64 (B, L)."""
-    items: NDArray[np.int64] = inputs.profiles.history_rows_BL + 1
-    return items
+class FeatureBuilder:
+    """Builds features over one package."""
+
+    def __init__(self, catalog: Catalog, spaces: Mapping[str, Space]) -> None:
+        self._catalog = catalog
+        self._spaces = spaces
+
+    def feed(self, graph: Graph, inputs: FeatureInputs) -> dict[str, Array]:
+        """The inputs of a graph by name. It sees the last `max_history` positions, padded on the left."""
+        return {
+            entry.name: BUILDERS[entry.feature.name](self, inputs, graph.max_history, entry.feature.argument)
+            for entry in graph.inputs
+        }
+
+    def space(self, name: str) -> Space:
+        """The vector space of this name."""
+        return self._spaces[name]
+
+    def numeric(self, name: str) -> NDArray[np.float64]:
+        """The numeric attribute of this name."""
+        return self._catalog.numeric(name)
 
 
-def history_recency_days(inputs: FeatureInputs) -> NDArray[np.float32]:
-    """Days between the user's latest history item and each one, 0 at padding: float32 (B, L)."""
-    known_BL = inputs.profiles.known_BL
-    times_BL = inputs.profiles.history_times_BL
+def _history_items(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    """Row + 1 of every history item, 0 at padding."""
+    return _last(inputs.profiles.history_rows_BL, length, PADDING) + 1
+
+
+def _history_types(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    return _last(inputs.profiles.history_types_BL, length, 0).astype(np.int64)
+
+
+def _history_values(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    return _last(inputs.profiles.history_values_BL, length, 0)
+
+
+def _history_recency_days(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    """Days between the user's latest history item and each one, 0 at padding."""
+    known_BL = _last(inputs.profiles.history_rows_BL, length, PADDING) != PADDING
+    times_BL = _last(inputs.profiles.history_times_BL, length, 0)
     seconds_BL = np.where(known_BL, times_BL[:, -1:] - times_BL, 0)
-    days: NDArray[np.float32] = seconds_BL.astype(np.float32) / np.float32(SECONDS_PER_DAY)
-    return days
+    return seconds_BL.astype(np.float32) / np.float32(SECONDS_PER_DAY)
 
 
-def candidate_items(inputs: FeatureInputs) -> NDArray[np.int64]:
-    """Row + 1 of every candidate, 0 at padding: int64 (B, C)."""
-    assert inputs.candidate_rows_BC is not None
-    items: NDArray[np.int64] = inputs.candidate_rows_BC + 1
-    return items
+def _history_vectors(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    return _vectors(builder.space(argument), _last(inputs.profiles.history_rows_BL, length, PADDING))
 
 
-def candidate_retrieval_scores(inputs: FeatureInputs) -> NDArray[np.float32]:
-    """The raw score of every source for every candidate, 0 at padding: float32 (B, C, S)."""
-    assert inputs.retrieval_scores_BCS is not None
-    return inputs.retrieval_scores_BCS
+def _candidate_items(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    """Row + 1 of every candidate, 0 at padding."""
+    return inputs.candidates() + 1
 
 
-FEATURES: Mapping[str, Callable[[FeatureInputs], NDArray[Any]]] = {
-    "history.items": history_items,
-    "history.recency_days": history_recency_days,
-    "candidate.items": candidate_items,
-    "candidate.retrieval_scores": candidate_retrieval_scores,
+def _candidate_vectors(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    return _vectors(builder.space(argument), inputs.candidates())
+
+
+def _candidate_retrieval_scores(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    """The raw score of every source for every candidate, 0 at padding."""
+    assert inputs.raw_BCS is not None, "a graph that is a source asks for the scores of sources"
+    return inputs.raw_BCS
+
+
+def _candidate_numeric(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    """The attribute of every candidate, 0 where it is unknown and at padding."""
+    rows_BC = inputs.candidates()
+    numbers_BC = np.where(rows_BC == PADDING, 0.0, builder.numeric(argument)[rows_BC])
+    return np.where(np.isnan(numbers_BC), 0.0, numbers_BC).astype(np.float32)
+
+
+def _context(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
+    return np.array([context.get(argument, 0.0) for context in inputs.contexts], dtype=np.float32)
+
+
+BUILDERS: Final[dict[str, Callable[[FeatureBuilder, FeatureInputs, int, str], Array]]] = {
+    "history.items": _history_items,
+    "history.types": _history_types,
+    "history.values": _history_values,
+    "history.recency_days": _history_recency_days,
+    "history.vectors": _history_vectors,
+    "candidate.items": _candidate_items,
+    "candidate.vectors": _candidate_vectors,
+    "candidate.retrieval_scores": _candidate_retrieval_scores,
+    "candidate.numeric": _candidate_numeric,
+    "context": _context,
 }
 
 
-def build_features(names: Mapping[str, str], inputs: FeatureInputs) -> dict[str, NDArray[Any]]:
-    """The arrays for a model: `names` maps each of its inputs to a feature of the registry."""
-    return {input_name: FEATURES[feature](inputs) for input_name, feature in names.items()}
+def _last(columns_BL: Array, length: int, padding: int) -> Array:
+    """The last `length` positions, padded on the left where there are fewer."""
+    missing = length - columns_BL.shape[1]
+    if missing <= 0:
+        return columns_BL[:, -missing:] if missing else columns_BL
+    return np.pad(columns_BL, ((0, 0), (missing, 0)), constant_values=padding)
+
+
+def _vectors(space: Space, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The vectors of rows of any shape, zeros where the row is -1."""
+    flat = rows.reshape(-1)
+    known = flat != PADDING
+    vectors = np.zeros((flat.size, space.dim), dtype=np.float32)
+    vectors[known] = space.vectors(flat[known])
+    return vectors.reshape(*rows.shape, space.dim)

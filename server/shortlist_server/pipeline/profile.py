@@ -1,27 +1,31 @@
 """profile: what each user did, as recorded and as the request adds to it.
 
-Shapes: B requests, L history positions.
+Shapes: B requests, L history positions, E interactions of all requests, one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from shortlist.v1.answer_pb2 import DEGRADATION_REASON_STATE_UNAVAILABLE, STAGE_PROFILE
-from shortlist.v1.history_pb2 import EVENT_TYPE_DISLIKE
 from shortlist_server.catalog.items import Catalog
-from shortlist_server.errors import StateError
-from shortlist_server.pipeline.batch import PADDING, Batch, Profiles
-from shortlist_server.pipeline.query import GivenHistory
+from shortlist_server.catalog.package import Package
+from shortlist_server.errors import DamagedRecordError, StateError
+from shortlist_server.pipeline.query import DISLIKE, GivenHistory
+from shortlist_server.pipeline.types import PADDING, Batch, Degraded, Profiles
 from shortlist_server.state.store import EMPTY_PROFILE, Profile, Store
 
 log = structlog.get_logger(__name__)
 
-Interaction = tuple[int, int, int]
+
+def max_history_of(package: Package) -> int:
+    """How many positions of a history anything in the package looks at; at least 1, to tell who has a history."""
+    lengths = [source.max_history for source in package.sources]
+    return max(1, *lengths, 0 if package.ranker is None else package.ranker.max_history)
 
 
 def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history: int) -> Profiles:
@@ -30,95 +34,154 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
     Without a store nothing is recorded. A store that cannot be read costs the recorded events, not the answer, and the
     request is noted as degraded.
     """
-    num_requests = len(batch)
-    rows_BL = np.full((num_requests, max_history), PADDING, dtype=np.int64)
-    times_BL = np.zeros((num_requests, max_history), dtype=np.int64)
-    seen_rows: list[NDArray[np.int64]] = []
-    seen_types: list[NDArray[np.uint8]] = []
-    num_unknown_B = np.zeros(num_requests, dtype=np.int64)
     recorded = _read(batch, store)
-    for request, (stored, query) in enumerate(zip(recorded, batch.queries, strict=True)):
-        interactions = merge(stored, query.history, catalog)
-        history = history_of(interactions)[-max_history:]
-        if history:
-            rows_BL[request, -len(history) :] = [row for row, _, _ in history]
-            times_BL[request, -len(history) :] = [timestamp for _, timestamp, _ in history]
-        else:
-            num_unknown_B[request] = _count_unknown(stored, query.history, catalog)
-        last = {row: event_type for row, _, event_type in interactions}
-        seen_rows.append(np.fromiter(last.keys(), np.int64, len(last)))
-        seen_types.append(np.fromiter(last.values(), np.uint8, len(last)))
+    known = _merge(batch, recorded, catalog)
+    seen_places = known.last_of_each_item(catalog.num_items)
+    history = known.at(np.sort(seen_places))
+    if (known.types_E == DISLIKE).any():
+        liked = known.at(np.flatnonzero(known.types_E != DISLIKE))
+        history = liked.at(np.sort(liked.last_of_each_item(catalog.num_items)))
+    rows_BL, times_BL, types_BL, values_BL = history.columns(len(batch), max_history)
+    ends_B = np.searchsorted(known.requests_E[seen_places], np.arange(1, len(batch)))
     return Profiles(
         history_rows_BL=rows_BL,
         history_times_BL=times_BL,
-        seen_rows=tuple(seen_rows),
-        seen_types=tuple(seen_types),
-        num_unknown_B=num_unknown_B,
+        history_types_BL=types_BL,
+        history_values_BL=values_BL,
+        seen_rows=tuple(np.split(known.rows_E[seen_places], ends_B)),
+        seen_types=tuple(np.split(known.types_E[seen_places], ends_B)),
+        num_unknown_B=_count_unknown(batch, recorded, catalog, rows_BL[:, -1] == PADDING),
     )
 
 
-def merge(stored: Profile, given: GivenHistory, catalog: Catalog) -> list[Interaction]:
-    """(row, timestamp, type) of all known items by time, the recorded before the given where times are equal.
+class _Interactions(NamedTuple):
+    """Of known items, by request, then by time, then in order of arrival, the recorded before the given."""
 
-    A given history without timestamps happens at the moment of the last recorded event, or at 0 when there is none.
-    """
-    interactions = _interactions(catalog, stored.item_ids, stored.timestamps, stored.types)
-    if not given.item_ids:
-        return interactions
-    timestamps = given.timestamps
-    if timestamps is None:
-        latest = int(stored.timestamps[-1]) if stored.item_ids else 0
-        timestamps = np.full(len(given.item_ids), latest, dtype=np.int64)
-    interactions += _interactions(catalog, given.item_ids, timestamps, given.types)
-    interactions.sort(key=lambda interaction: interaction[1])
-    return interactions
+    requests_E: NDArray[np.int64]
+    rows_E: NDArray[np.int64]
+    times_E: NDArray[np.int64]
+    types_E: NDArray[np.uint8]
+    values_E: NDArray[np.float32]
+
+    def at(self, places: NDArray[np.int64]) -> _Interactions:
+        """Some of them, in this order."""
+        requests_E, rows_E, times_E, types_E, values_E = self
+        return _Interactions(requests_E[places], rows_E[places], times_E[places], types_E[places], values_E[places])
+
+    def last_of_each_item(self, num_items: int) -> NDArray[np.int64]:
+        """The place of the last one of each request and item, by request, then by row."""
+        keys_E = self.requests_E * num_items + self.rows_E
+        order = np.argsort(keys_E, kind="stable")
+        keys_E = keys_E[order]
+        is_last_E = np.ones(len(keys_E), dtype=np.bool_)
+        np.not_equal(keys_E[1:], keys_E[:-1], out=is_last_E[:-1])
+        return np.asarray(order[is_last_E])
+
+    def columns(
+        self, num_requests: int, max_history: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]:
+        """Rows, times, types and values of the last `max_history` of each request, (B, L).
+
+        The newest stand at the last position; padding is -1 and 0s.
+        """
+        ends_B = np.searchsorted(self.requests_E, np.arange(num_requests), side="right")
+        positions_E = max_history - ends_B[self.requests_E] + np.arange(len(self.rows_E))
+        if len(positions_E) and positions_E.min() < 0:
+            shown = np.flatnonzero(positions_E >= 0)
+            return self.at(shown).columns(num_requests, max_history)
+        shape, places = (num_requests, max_history), (self.requests_E, positions_E)
+        rows_BL, times_BL = np.full(shape, PADDING, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        types_BL, values_BL = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
+        rows_BL[places], times_BL[places] = self.rows_E, self.times_E
+        types_BL[places], values_BL[places] = self.types_E, self.values_E
+        return rows_BL, times_BL, types_BL, values_BL
 
 
-def history_of(interactions: Iterable[Interaction]) -> list[Interaction]:
-    """The distinct items by their last interaction, dislikes left out."""
-    latest: dict[int, Interaction] = {}
-    for interaction in interactions:
-        row, _, event_type = interaction
-        if event_type != EVENT_TYPE_DISLIKE:
-            latest.pop(row, None)
-            latest[row] = interaction
-    return list(latest.values())
+def _merge(batch: Batch, recorded: Sequence[Profile], catalog: Catalog) -> _Interactions:
+    """All interactions with items of the catalogue, those recorded and those given."""
+    item_ids: list[str] = []
+    parts: list[tuple[int, NDArray[np.int64], NDArray[np.uint8], NDArray[np.float32]]] = []
+    for index, (stored, query) in enumerate(zip(recorded, batch.queries, strict=True)):
+        given = query.history
+        if stored.item_ids:
+            item_ids += stored.item_ids
+            # The store does not keep values.
+            parts.append((index, stored.timestamps, stored.types, np.zeros(len(stored.item_ids), np.float32)))
+        if given.item_ids:
+            item_ids += given.item_ids
+            parts.append((index, _times(stored, given), given.types, given.values))
+    if not parts:
+        return _NOTHING
+    rows_E = catalog.rows(item_ids).astype(np.int64)
+    indices, times, types, values = zip(*parts, strict=True)
+    every = _Interactions(
+        np.repeat(np.array(indices), [len(part) for part in times]),
+        rows_E,
+        np.concatenate(times),
+        np.concatenate(types),
+        np.concatenate(values),
+    )
+    order = np.lexsort((every.times_E, every.requests_E))
+    return every.at(order[rows_E[order] != PADDING])
 
 
-def _count_unknown(stored: Profile, given: GivenHistory, catalog: Catalog) -> int:
-    """The distinct items that the catalogue lacks, those that were only disliked left out."""
-    item_ids = [*stored.item_ids, *given.item_ids]
-    types = [*stored.types.tolist(), *given.types.tolist()]
-    liked = {item_id for item_id, kind in zip(item_ids, types, strict=True) if kind != EVENT_TYPE_DISLIKE}
-    return int(np.count_nonzero(catalog.rows(list(liked)) == PADDING))
+_NOTHING = _Interactions(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.float32)
+)
 
 
-def _interactions(
-    catalog: Catalog, item_ids: Sequence[str], timestamps: NDArray[np.int64], types: NDArray[np.uint8]
-) -> list[Interaction]:
-    rows = catalog.rows(item_ids).tolist()
-    return [known for known in zip(rows, timestamps.tolist(), types.tolist(), strict=True) if known[0] != PADDING]
+def _times(stored: Profile, given: GivenHistory) -> NDArray[np.int64]:
+    """A given history without timestamps happens at the moment of the last recorded event, or at 0 if there is none."""
+    if given.timestamps is not None:
+        return given.timestamps
+    latest = int(stored.timestamps[-1]) if stored.item_ids else 0
+    return np.full(len(given.item_ids), latest, dtype=np.int64)
+
+
+def _count_unknown(
+    batch: Batch, recorded: Sequence[Profile], catalog: Catalog, cold_B: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Of users without history, the distinct items that the catalogue lacks, those that were only disliked left out."""
+    num_unknown_B = np.zeros(len(batch), dtype=np.int64)
+    for index in np.flatnonzero(cold_B).tolist():
+        stored, given = recorded[index], batch.queries[index].history
+        item_ids = [*stored.item_ids, *given.item_ids]
+        types = [*stored.types.tolist(), *given.types.tolist()]
+        liked = {item_id for item_id, kind in zip(item_ids, types, strict=True) if kind != DISLIKE}
+        num_unknown_B[index] = np.count_nonzero(catalog.rows(list(liked)) == PADDING)
+    return num_unknown_B
 
 
 def _read(batch: Batch, store: Store | None) -> list[Profile]:
-    named = [request for request, query in enumerate(batch.queries) if query.user_id]
+    """What is recorded of each request's user. A store that fails is asked once: each try may cost a timeout."""
+    named = [index for index, query in enumerate(batch.queries) if query.user_id]
     recorded = [EMPTY_PROFILE] * len(batch)
     if store is None or not named:
         return recorded
     try:
-        profiles = store.profiles([batch.queries[request].user_id for request in named])
-    except StateError:
-        log.exception("profiles could not be read together, reading one by one", num_users=len(named))
-        profiles = [_read_alone(batch, request, store) for request in named]
-    for request, stored in zip(named, profiles, strict=True):
-        recorded[request] = stored
+        try:
+            profiles = store.profiles([batch.queries[index].user_id for index in named])
+        except DamagedRecordError:
+            log.exception("a profile is damaged, reading user by user", num_users=len(named))
+            profiles = [_read_alone(batch, index, store) for index in named]
+    except StateError as error:
+        log.exception("profiles could not be read", num_users=len(named))
+        for index in named:
+            _degrade(batch, index, error)
+        return recorded
+    for index, stored in zip(named, profiles, strict=True):
+        recorded[index] = stored
     return recorded
 
 
-def _read_alone(batch: Batch, request: int, store: Store) -> Profile:
-    """One user's profile: a record that cannot be read costs no other user of the batch theirs."""
+def _read_alone(batch: Batch, request_index: int, store: Store) -> Profile:
+    """One user's profile: a damaged record costs no other user of the batch theirs."""
     try:
-        return store.profiles([batch.queries[request].user_id])[0]
-    except StateError as error:
-        batch.degrade(request, stage=STAGE_PROFILE, reason=DEGRADATION_REASON_STATE_UNAVAILABLE, detail=str(error))
+        return store.profiles([batch.queries[request_index].user_id])[0]
+    except DamagedRecordError as error:
+        _degrade(batch, request_index, error)
         return EMPTY_PROFILE
+
+
+def _degrade(batch: Batch, request_index: int, error: StateError) -> None:
+    batch.degrade(request_index, Degraded(stage="PROFILE", reason="STATE_UNAVAILABLE", detail=str(error)))

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.v1.answer_pb2 import EXPLANATION_LEVEL_NONE
-from shortlist.v1.filter_pb2 import SEEN_POLICY_EXCLUDE
+from shortlist.vocabulary import EVENT_TYPES
 
-if TYPE_CHECKING:
-    from shortlist_server.catalog.package import Package
-
+# Options travel under the words of `shortlist.vocabulary`, which are also those of the kernels.
 FusionName = Literal["weighted", "rrf", "round_robin", "max", "borda"]
 NormName = Literal["minmax", "zscore", "none"]
 DiversityName = Literal["mmr", "dpp"]
+SeenPolicyName = Literal["exclude", "exclude_purchased", "include"]
+ExplanationName = Literal["none", "brief", "full"]
 
-DEFAULT_K = 10
-MAX_K = 1000
-CATEGORY = "category"  # as an attribute: every category of an item is a value of it
+VIEW: Final = EVENT_TYPES["view"]
+PURCHASE: Final = EVENT_TYPES["purchase"]
+DISLIKE: Final = EVENT_TYPES["dislike"]
+
+DEFAULT_K: Final = 10
+CATEGORY: Final = "category"
+"""As an attribute of a cap: every category of an item is a value of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class NumericRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which items may be returned; `allow_ids` None means no such rule."""
+    """Which items may be returned, whoever asks: equal rules allow equal items. `allow_ids` None means no such rule."""
 
     allow_ids: tuple[str, ...] | None = None
     deny_ids: tuple[str, ...] = ()
@@ -47,7 +50,6 @@ class Filters:
     categories_none: tuple[str, ...] = ()
     ranges: tuple[NumericRange, ...] = ()
     only_available: bool = True
-    seen_policy: int = SEEN_POLICY_EXCLUDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,16 @@ class GivenHistory:
     item_ids: tuple[str, ...] = ()
     timestamps: NDArray[np.int64] | None = None
     types: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, dtype=np.uint8))
+    values: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How much new items are favoured: `attribute` holds when an item appeared, in seconds since the epoch."""
+
+    attribute: str
+    half_life_days: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,43 +88,37 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLimits:
+    """The least and the largest share that the items of a category may have in every head of the answer."""
+
+    category: str
+    min_share: float
+    max_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What `Recommend` or `Rank` is asked. A source of weight 0 is switched off."""
+    """What `Recommend` or `Rank` is asked. A source of weight 0 is switched off.
+
+    `candidate_ids` are those of `Rank`, None for `Recommend`. `timestamp` is the time that the request is answered for.
+    """
 
     user_id: str
     history: GivenHistory
     k: int
     num_candidates: int
-    filters: Filters
+    timestamp: int
+    filters: Filters = Filters()
+    seen_policy: SeenPolicyName = "exclude"
+    candidate_ids: tuple[str, ...] | None = None
+    context: Mapping[str, float] = field(default_factory=dict)
     source_weights_S: tuple[float, ...]
     fusion: FusionName
     norm: NormName
     head_weights_H: tuple[float, ...]
+    freshness: Freshness | None = None
+    calibration: float = 0.0
     diversity: Diversity = Diversity()
     caps: tuple[Cap, ...] = ()
-    explanation: int = EXPLANATION_LEVEL_NONE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What the package says where a request says nothing, and the names that a request may use."""
-
-    source_weights: Mapping[str, float]
-    head_weights: Mapping[str, float]
-    fusion: FusionName
-    norm: NormName
-    num_candidates: int
-    attributes: frozenset[str]
-
-    @classmethod
-    def of(cls, package: Package) -> Self:
-        """Read them from the manifest and the catalogue."""
-        manifest = package.manifest
-        return cls(
-            source_weights={source.name: source.weight for source in manifest.sources},
-            head_weights={head.name: head.weight for head in manifest.ranker.heads},
-            fusion=manifest.fusion.method,
-            norm=manifest.fusion.norm,
-            num_candidates=manifest.num_candidates,
-            attributes=frozenset(package.catalog.numeric_names),
-        )
+    exposure: tuple[ShareLimits, ...] = ()
+    explanation: ExplanationName = "none"

@@ -1,152 +1,119 @@
-"""score: what each candidate is worth to the user, by the ranker of the package.
+"""score: what each candidate is worth to the user, by the ranker of the package; without one, by the fused score.
 
-Shapes: B requests, L history positions, S sources, C candidates, W candidates padded to full runs, H heads.
+Shapes: B requests, U requests that the ranker sees, S sources, C candidates, H heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from shortlist.v1.answer_pb2 import (
-    DEGRADATION_REASON_COLD_START,
-    DEGRADATION_REASON_DEADLINE,
-    STAGE_SCORE,
-)
-from shortlist_server.catalog.features import FEATURES as FEATURE_SPECS
-from shortlist_server.inference import OnnxModel
-from shortlist_server.pipeline.batch import PADDING, Asked, Batch, Candidates, Profiles, Scored
-from shortlist_server.pipeline.features import FeatureInputs, build_features
-from shortlist_server.pipeline.ladder import Level
-from shortlist_server.pipeline.retrieve import report_failure
-from shortlist_server.pipeline.sources import Source
+from shortlist_server.batching.levels import Level
+from shortlist_server.pipeline.retrieve import Sources, report_failure, report_not_finite
+from shortlist_server.pipeline.sources.candidate_graph import CandidateGraph
+from shortlist_server.pipeline.types import PADDING, Batch, Candidates, Degraded, Profiles, Retrieved, Scored
 
-
-class Ranker:
-    """The ranker, run for one request at a time in a fixed number of columns: a score must not depend on the others."""
-
-    def __init__(self, name: str, model: OnnxModel, num_columns: int) -> None:
-        self.name = name
-        self.num_columns = num_columns
-        self._model = model
-        self._features = {tensor.name: tensor.feature for tensor in model.spec.inputs}
-        self._split = frozenset(
-            tensor.name for tensor in model.spec.inputs if "candidates" in FEATURE_SPECS[tensor.feature].axes
-        )
-        self._output = model.spec.outputs[0].name
-
-    def features(
-        self, profiles: Profiles, rows_BC: NDArray[np.int64], raw_BCS: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
-        """The inputs of the model for the whole batch, candidates padded to full runs."""
-        num_requests, num_candidates, num_sources = raw_BCS.shape
-        width = -(-num_candidates // self.num_columns) * self.num_columns
-        rows_BW = np.full((num_requests, width), PADDING, dtype=np.int64)
-        rows_BW[:, :num_candidates] = rows_BC
-        raw_BWS = np.zeros((num_requests, width, num_sources), dtype=np.float32)
-        raw_BWS[:, :num_candidates] = raw_BCS
-        inputs = FeatureInputs(profiles=profiles, candidate_rows_BC=rows_BW, retrieval_scores_BCS=raw_BWS)
-        return build_features(self._features, inputs)
-
-    def probabilities(
-        self, features: Mapping[str, NDArray[Any]], request: int, num_candidates: int
-    ) -> NDArray[np.float32]:
-        """The heads for the first candidates of one request, (num_candidates, H)."""
-        runs = []
-        for start in range(0, num_candidates, self.num_columns):
-            span = slice(start, start + self.num_columns)
-            inputs = {
-                name: array[request : request + 1, span] if name in self._split else array[request : request + 1]
-                for name, array in features.items()
-            }
-            runs.append(self._model.run(inputs)[self._output][0])
-        return np.concatenate(runs)[:num_candidates]
+log = structlog.get_logger(__name__)
 
 
 def score(
     batch: Batch,
     profiles: Profiles,
     candidates: Candidates,
-    asked: Sequence[Asked | None],
+    retrieved: Retrieved,
     *,
-    sources: Sequence[Source],
-    ranker: Ranker,
+    sources: Sources,
+    ranker: CandidateGraph | None,
 ) -> Scored:
-    """Value = sum of head weight x probability; the fused score for users without history and where it is skipped."""
-    shape_BC, num_heads = candidates.rows_BC.shape, len(batch.queries[0].head_weights_H)
-    raw_BCS = np.zeros((*shape_BC, len(sources)), dtype=np.float32)
-    probabilities_BCH = np.zeros((*shape_BC, num_heads), dtype=np.float32)
-    values_BC = candidates.fused_BC.copy()
-    ranked_B = np.zeros(len(batch), dtype=np.bool_)
-    ranked = _to_rank(batch, profiles, ranker)
-    if batch.level < Level.NO_SCORE:
-        raw_BCS = _raw_scores(batch, candidates, asked, sources)
-    features = ranker.features(profiles, candidates.rows_BC, raw_BCS) if ranked else {}
-    for request in ranked:
-        used = int(np.count_nonzero(candidates.rows_BC[request] != PADDING))
-        if not used:
-            continue
-        try:
-            probabilities_BCH[request, :used] = ranker.probabilities(features, request, used)
-        except Exception:  # noqa: BLE001 - a failing model costs its stage, not the answer
-            report_failure(batch, ranker.name, STAGE_SCORE, [request])
-            continue
-        values_BC[request, :used] = _values(probabilities_BCH[request, :used], batch.queries[request].head_weights_H)
-        ranked_B[request] = True
-    return Scored(
-        rows_BC=candidates.rows_BC,
-        fused_BC=candidates.fused_BC,
-        num_found_B=candidates.num_found_B,
+    """Value = sum of head weight x probability.
+
+    The fused score for users without history, where the ranker is skipped, fails or answers what is no number, and in
+    a package without one.
+    """
+    raw_BCS = np.zeros((*candidates.rows_BC.shape, len(sources.every)), dtype=np.float32)
+    if sources.scores_are_read and batch.level < Level.NO_SCORE:
+        raw_BCS = _raw_scores(batch, candidates, retrieved, sources)
+    num_heads = len(batch.queries[0].head_weights_H)
+    scored = Scored(
+        candidates=candidates,
         raw_BCS=raw_BCS,
-        probabilities_BCH=probabilities_BCH,
-        values_BC=values_BC,
-        ranked_B=ranked_B,
+        probabilities_BCH=np.zeros((*candidates.rows_BC.shape, num_heads), dtype=np.float32),
+        values_BC=candidates.scores_BC.copy(),
+        ranked_B=np.zeros(len(batch), dtype=np.bool_),
     )
+    if ranker is not None:
+        _rank(batch, profiles, scored, ranker)
+    return scored
 
 
-def _values(probabilities_CH: NDArray[np.float32], weights_H: Sequence[float]) -> NDArray[np.float64]:
-    """The weighted sum of the heads, one after the other: a matrix product may round by the number of rows."""
-    values_C = np.zeros(len(probabilities_CH), dtype=np.float64)
-    for head, weight in enumerate(weights_H):
-        values_C += weight * probabilities_CH[:, head].astype(np.float64)
-    return values_C
+def _rank(batch: Batch, profiles: Profiles, scored: Scored, ranker: CandidateGraph) -> None:
+    """Fill in what the ranker says, request by request: a score must not depend on the others of the batch."""
+    rows_BC = scored.candidates.rows_BC
+    failed: list[int] = []
+    unusable_B = np.zeros(len(batch), dtype=np.bool_)
+    ranked = [index for index in _to_rank(batch, profiles, ranker) if rows_BC[index, 0] != PADDING]
+    feed = ranker.feed(profiles, batch.contexts, rows_BC, scored.raw_BCS) if ranked else {}
+    for index in ranked:
+        used = int(np.count_nonzero(rows_BC[index] != PADDING))
+        try:
+            probabilities_CH = ranker.run(feed, index, used)
+        except Exception:
+            # A failing model costs its stage, not the answer.
+            if not failed:  # one of a batch stands for all of them in the log
+                log.exception("left out of the answer", source=ranker.name)
+            failed.append(index)
+            continue
+        values_C = _values(probabilities_CH, batch.queries[index].head_weights_H)
+        # Not only probabilities: the values of large ones may be no float32.
+        if not (np.isfinite(probabilities_CH).all() and np.isfinite(values_C).all()):
+            unusable_B[index] = True
+            continue
+        scored.probabilities_BCH[index, :used] = probabilities_CH
+        scored.values_BC[index, :used] = values_C
+        scored.ranked_B[index] = True
+    report_failure(batch, ranker.name, "SCORE", failed)
+    report_not_finite(batch, ranker.name, "SCORE", unusable_B)
 
 
-def _to_rank(batch: Batch, profiles: Profiles, ranker: Ranker) -> list[int]:
-    """The requests that the ranker sees; why it does not see another one is noted."""
+def _to_rank(batch: Batch, profiles: Profiles, ranker: CandidateGraph) -> list[int]:
+    """The indices of requests that the ranker sees; why it does not see another one is noted."""
     if batch.level >= Level.NO_SCORE:
-        batch.degrade_all(
-            stage=STAGE_SCORE,
-            source=ranker.name,
-            reason=DEGRADATION_REASON_DEADLINE,
-            detail="the deadline left no time for it",
-        )
+        detail = "the deadline left no time for it"
+        batch.degrade_all(Degraded(stage="SCORE", reason="DEADLINE", source=ranker.name, detail=detail))
         return []
     cold_B = profiles.cold_B
-    for request in np.flatnonzero(cold_B):
-        batch.degrade(
-            int(request),
-            stage=STAGE_SCORE,
-            source=ranker.name,
-            reason=DEGRADATION_REASON_COLD_START,
-            detail=profiles.why_cold(int(request)),
-        )
-    return [request for request in batch.live() if not cold_B[request]]
+    for index in np.flatnonzero(cold_B).tolist():
+        detail = profiles.why_cold(index)
+        batch.degrade(index, Degraded(stage="SCORE", reason="COLD_START", source=ranker.name, detail=detail))
+    return [index for index in batch.live() if not cold_B[index]]
 
 
-def _raw_scores(
-    batch: Batch, candidates: Candidates, asked: Sequence[Asked | None], sources: Sequence[Source]
-) -> NDArray[np.float32]:
-    """The score of every source for every candidate, whoever found it; 0 for a source that failed."""
-    raw_BCS = np.zeros((*candidates.rows_BC.shape, len(sources)), dtype=np.float32)
-    for number, (source, ready) in enumerate(zip(sources, asked, strict=True)):
-        if ready is None:
+def _raw_scores(batch: Batch, candidates: Candidates, retrieved: Retrieved, sources: Sources) -> NDArray[np.float32]:
+    """The score of every source for every candidate, whoever found it; 0 for one that failed or gave no number."""
+    raw_BCS = np.zeros((*candidates.rows_BC.shape, len(sources.every)), dtype=np.float32)
+    for source_index, (source, query) in enumerate(zip(sources.every, retrieved.queries, strict=True)):
+        if query is None:
             continue
         try:
-            raw_BCS[:, :, number] = ready.score(candidates.rows_BC)
-        except Exception:  # noqa: BLE001 - whatever a source raises, the request must not be lost
-            report_failure(batch, source.name, STAGE_SCORE)
+            raw_BC = query.score(candidates.rows_BC)
+        except Exception:
+            # Whatever a source raises, the requests must not be lost.
+            log.exception("left out of the answer", source=source.name, num_requests=len(batch))
+            report_failure(batch, source.name, "SCORE", range(len(batch)))
+            continue
+        unusable_B = np.asarray(~np.isfinite(raw_BC).all(axis=1))
+        report_not_finite(batch, source.name, "SCORE", unusable_B)
+        raw_BCS[:, :, source_index] = np.where(unusable_B[:, None], np.float32(0), raw_BC)
     return raw_BCS
+
+
+def _values(probabilities_CH: NDArray[np.float32], weights_H: Sequence[float]) -> NDArray[np.float32]:
+    """The weighted sum of the heads, one after the other: a matrix product may round by the number of rows."""
+    values_C = np.zeros(len(probabilities_CH), dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # what comes out of it is looked at
+        for head, weight in enumerate(weights_H):
+            values_C += weight * probabilities_CH[:, head].astype(np.float64)
+        return values_C.astype(np.float32)

@@ -1,10 +1,8 @@
-"""The edge: gRPC on one side, the pipeline and the store on the other; no business rules.
+"""The edge: gRPC on one side, the batcher, the pipeline and the store on the other; no business rules.
 
 recommendation.py  RecommendationService     search.py    SearchService
 events.py          EventService              catalog.py   CatalogService
 packages.py        PackageService            standard.py  health and reflection
-door.py            the queue between handlers and worker threads: batching, admission
 interceptor.py     every call passes here: bytes to messages, errors to statuses
 status.py          which error is which canonical code, with google.rpc details
-deadline.py        a call's deadline on the clock of the door
 """

@@ -17,26 +17,26 @@ from shortlist.v1.catalog_pb2 import (
     UpsertItemsResponse,
 )
 from shortlist.v1.catalog_pb2_grpc import CatalogServiceServicer
-from shortlist_server.errors import NotServed
+from shortlist_server.errors import NotServedError
 
 Context = aio.ServicerContext[Any, Any]
 
 
 class CatalogService(CatalogServiceServicer):
-    """The catalogue is that of the package; live changes come later."""
+    """Refuses every call: the catalogue is that of the package, and cannot be changed while it is served."""
 
     async def UpsertItems(self, request: UpsertItemsRequest, context: Context) -> UpsertItemsResponse:
         """Not served yet."""
-        raise NotServed("UpsertItems is not served yet; the catalogue is that of the package")
+        raise NotServedError("UpsertItems is not served yet; the catalogue is that of the package")
 
     async def DeleteItems(self, request: DeleteItemsRequest, context: Context) -> DeleteItemsResponse:
         """Not served yet."""
-        raise NotServed("DeleteItems is not served yet; the catalogue is that of the package")
+        raise NotServedError("DeleteItems is not served yet; the catalogue is that of the package")
 
     async def GetItems(self, request: GetItemsRequest, context: Context) -> GetItemsResponse:
         """Not served yet."""
-        raise NotServed("GetItems is not served yet")
+        raise NotServedError("GetItems is not served yet")
 
     async def SetAvailability(self, request: SetAvailabilityRequest, context: Context) -> SetAvailabilityResponse:
         """Not served yet."""
-        raise NotServed("SetAvailability is not served yet; the catalogue is that of the package")
+        raise NotServedError("SetAvailability is not served yet; the catalogue is that of the package")

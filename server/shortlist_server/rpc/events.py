@@ -21,35 +21,38 @@ from shortlist.v1.event_pb2 import (
     RecordEventsStreamResponse,
 )
 from shortlist.v1.event_pb2_grpc import EventServiceServicer
-from shortlist.v1.history_pb2 import EventType
-from shortlist_server.errors import NotServed
-from shortlist_server.pipeline.violations import MAX_TIMESTAMP, Violations
+from shortlist.vocabulary import EVENT_TYPES, MAX_EVENTS_PER_MESSAGE, MAX_TIMESTAMP
+from shortlist_server.errors import NotServedError
+from shortlist_server.pipeline.decoding.violations import Violations
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.store import EventBatch, Store
 
 Context = aio.ServicerContext[Any, Any]
 
-MAX_EVENTS = 10_000
+# Checking so many takes half a millisecond, which the event loop can spare (measured on one core of 2).
 MAX_INLINE_EVENTS = 200
-KNOWN_TYPES = frozenset(EventType.values()) - {EventType.EVENT_TYPE_UNSPECIFIED}
+KNOWN_TYPES = frozenset(EVENT_TYPES.values())
 
 
 class EventService(EventServiceServicer):
-    """Checks events and hands them to the group commit."""
+    """Checks events, has the group commit record them, and reads them back from the store."""
 
     def __init__(self, store: Store, commit: GroupCommit) -> None:
         self._store = store
         self._commit = commit
 
     async def RecordEvents(self, request: RecordEventsRequest, context: Context) -> RecordEventsResponse:
-        """All events of the message, or none."""
+        """Record all events of the message, or none; returns how many were new once they are durable."""
         num_recorded = await self._record(request.events)
         return RecordEventsResponse(num_recorded=num_recorded, num_duplicates=len(request.events) - num_recorded)
 
     async def RecordEventsStream(
         self, request_iterator: AsyncIterator[RecordEventsStreamRequest], context: Context
     ) -> RecordEventsStreamResponse:
-        """Message by message, acknowledged at the end."""
+        """Record one message after the other, each as `RecordEvents` does; returns the counts of all at the end.
+
+        What was recorded before a message that is refused stays recorded.
+        """
         num_recorded = num_events = 0
         async for request in request_iterator:
             num_recorded += await self._record(request.events)
@@ -57,19 +60,19 @@ class EventService(EventServiceServicer):
         return RecordEventsStreamResponse(num_recorded=num_recorded, num_duplicates=num_events - num_recorded)
 
     async def ExportUser(self, request: ExportUserRequest, context: Context) -> AsyncIterator[ExportUserResponse]:
-        """Everything recorded about one user."""
+        """Return everything recorded about one user, in time order."""
         violations = Violations()
         violations.check_id("user_id", request.user_id)
         violations.raise_if_any()
-        batches = self._store.export(request.user_id, MAX_EVENTS)
+        batches = self._store.export(request.user_id, MAX_EVENTS_PER_MESSAGE)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             events = encode_events(batch)
-            for start in range(0, len(events), MAX_EVENTS):
-                yield ExportUserResponse(events=events[start : start + MAX_EVENTS])
+            for start in range(0, len(events), MAX_EVENTS_PER_MESSAGE):
+                yield ExportUserResponse(events=events[start : start + MAX_EVENTS_PER_MESSAGE])
 
     async def DeleteUser(self, request: DeleteUserRequest, context: Context) -> DeleteUserResponse:
         """Not served yet."""
-        raise NotServed("DeleteUser is not served yet")
+        raise NotServedError("DeleteUser is not served yet")
 
     async def _record(self, events: Sequence[Event]) -> int:
         if len(events) <= MAX_INLINE_EVENTS:
@@ -80,11 +83,11 @@ class EventService(EventServiceServicer):
 
 
 def decode_events(events: Sequence[Event]) -> EventBatch:
-    """The events as columns. Raises InvalidRequest with every violation."""
+    """The events as columns. Raises InvalidRequestError with every violation found."""
     violations = Violations()
-    if violations.check_count("events", events, MAX_EVENTS, low=1):
-        for position, event in enumerate(events):
-            _check_event(f"events[{position}]", event, violations)
+    if violations.check_count("events", events, MAX_EVENTS_PER_MESSAGE, low=1):
+        for event_index, event in enumerate(events):
+            _check_event(f"events[{event_index}]", event, violations)
     violations.raise_if_any()
     return EventBatch(
         user_ids=[event.user_id for event in events],

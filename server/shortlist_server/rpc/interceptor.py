@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from grpc import aio
 
-from shortlist_server.errors import ShuttingDown
+from shortlist_server.errors import ShuttingDownError
 from shortlist_server.rpc.status import DETAILS_KEY, problem_of
 
 RequestT = TypeVar("RequestT")
@@ -30,8 +30,8 @@ class ErrorInterceptor(aio.ServerInterceptor):
         self._refusing = False
 
     def refuse(self) -> None:
-        """From now on tell callers to go elsewhere: those that gRPC drops when it stops hear CANCELLED, which says
-        neither that nothing was done nor that trying again is safe.
+        """From now on answer every new call with UNAVAILABLE, nothing done, so that callers try another server. gRPC
+        alone would answer CANCELLED when it stops, which says neither.
         """
         self._refusing = True
 
@@ -70,7 +70,7 @@ def _wrapped(
 
 
 def _refuse(message: Any) -> NoReturn:
-    raise ShuttingDown("the server is shutting down, nothing was done")
+    raise ShuttingDownError("the server is shutting down, nothing was done")
 
 
 def _itself(message: Any) -> Any:

@@ -1,4 +1,4 @@
-"""SearchService: exact nearest items of raw vectors."""
+"""SearchService: the exact top k items of raw query vectors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from grpc import aio
 
 from shortlist.v1.search_pb2 import SearchRequest, SearchResponse
 from shortlist.v1.search_pb2_grpc import SearchServiceServicer
-from shortlist_server.pipeline.search import VectorSearch
-from shortlist_server.pipeline.search_query import MAX_QUERIES
-from shortlist_server.rpc.deadline import deadline_of
-from shortlist_server.rpc.door import Door, Lane
+from shortlist_server.batching.batcher import Batcher, Queue
+from shortlist_server.batching.deadline import deadline_of
+from shortlist_server.search.query import MAX_QUERIES
+from shortlist_server.search.service import VectorSearch
 
 QUERIES_A_ROW: Final = 4
 """64 rows, a full batch, are at most the 256 queries that one scan takes."""
@@ -20,26 +20,22 @@ MAX_SMALL: Final = 64
 
 
 class SearchService(SearchServiceServicer):
-    """Hands requests to the door; `VectorSearch` does the work.
+    """Submits requests to two queues, both answered by `VectorSearch`.
 
-    Large requests have a lane of their own, where thousands of queries may take seconds: a small one shares the cores
+    Large requests have a queue of their own, where thousands of queries may take seconds: a small one shares the cores
     with them instead of waiting for their end.
     """
 
-    def __init__(self, door: Door, search: VectorSearch) -> None:
-        self._door = door
-        self._small: Lane[SearchRequest, SearchResponse] = Lane("search", search.run)
-        self._large: Lane[SearchRequest, SearchResponse] = Lane("large search", search.run)
+    def __init__(self, batcher: Batcher, search: VectorSearch) -> None:
+        self._small: Queue[SearchRequest, SearchResponse] = batcher.queue("search", search.run)
+        self._large: Queue[SearchRequest, SearchResponse] = batcher.queue("large search", search.run)
 
     async def Search(self, request: SearchRequest, context: aio.ServicerContext[Any, Any]) -> SearchResponse:
         """The exact top k of every query vector."""
         num_queries = _num_queries(request)
-        return await self._door.submit(
-            self._small if num_queries <= MAX_SMALL else self._large,
-            request,
-            deadline_at_s=deadline_of(context),
-            num_rows=-(-num_queries // QUERIES_A_ROW),
-        )
+        queue = self._small if num_queries <= MAX_SMALL else self._large
+        num_rows = -(-num_queries // QUERIES_A_ROW)
+        return await queue.submit(request, deadline_at_s=deadline_of(context), num_rows=num_rows)
 
 
 def _num_queries(request: SearchRequest) -> int:

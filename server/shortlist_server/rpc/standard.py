@@ -23,7 +23,7 @@ REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 class Health(health_pb2_grpc.HealthServicer):
     """grpc.health.v1 for the server as a whole and for each of its services, all of which serve until it drains.
 
-    Unlike that of grpc_health, `Watch` ends with the last word it can say, so that no watcher holds up the end.
+    Unlike that of grpc_health, `Watch` ends once it has said NOT_SERVING, so that no watcher holds up the shutdown.
     """
 
     def __init__(self, server: aio.Server, services: Sequence[str]) -> None:
@@ -31,8 +31,8 @@ class Health(health_pb2_grpc.HealthServicer):
         self._draining = asyncio.Event()
         health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
-    def draining(self) -> None:
-        """Nothing new, please; this cannot be taken back."""
+    def stop_serving(self) -> None:
+        """From now on every service is NOT_SERVING, and every `Watch` says so and ends. It cannot be undone."""
         self._draining.set()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
@@ -42,12 +42,12 @@ class Health(health_pb2_grpc.HealthServicer):
         return self._status_of(request.service)
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
-        """The status now, and NOT_SERVING before the server goes."""
-        told = self._status_of(request.service)
-        yield told
+        """The status now, and NOT_SERVING when the server begins to drain."""
+        first = self._status_of(request.service)
+        yield first
         await self._draining.wait()
         last = self._status_of(request.service)
-        if last != told:
+        if last != first:
             yield last
 
     def _status_of(self, service: str) -> HealthCheckResponse:
@@ -58,7 +58,9 @@ class Health(health_pb2_grpc.HealthServicer):
 
 
 def add_reflection(server: aio.Server, services: Sequence[str]) -> None:
-    """Reflection under its two names: v1 and v1alpha differ in nothing else, and clients ask for either."""
+    """Adds the reflection service under both its names: v1 and v1alpha differ in nothing else, and clients ask for
+    either.
+    """
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     servicer = reflection.aio.ReflectionServicer((*names, REFLECTION_V1), pool=_described(names))
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
@@ -73,8 +75,10 @@ def add_reflection(server: aio.Server, services: Sequence[str]) -> None:
 
 
 def _described(services: Sequence[str]) -> DescriptorPool:
-    """The files of these services, and reflection v1, which no installed file describes: clients look up every service
-    that they find listed. A pool of its own, because the default one is shared with whatever else this process loads.
+    """A pool with the descriptors of these services and of reflection v1, which no installed file describes.
+
+    Clients look up every service that they find listed. The default pool would not do: it holds whatever else this
+    process has loaded.
     """
     pool = DescriptorPool()
 

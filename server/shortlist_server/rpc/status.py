@@ -13,10 +13,18 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # typ
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped,unused-ignore]
 
 from shortlist.v1.answer_pb2 import FieldViolation, RequestError
-from shortlist_server.errors import DeadlineImpossible, InvalidRequest, NotServed, Overloaded, ShuttingDown, StateError
+from shortlist_server.errors import (
+    DeadlineImpossibleError,
+    InvalidRequestError,
+    NotServedError,
+    OverloadedError,
+    ShuttingDownError,
+    StateError,
+)
 
 DOMAIN = "shortlist"
 DETAILS_KEY = "grpc-status-details-bin"
+# Messages travel in trailing metadata, which gRPC limits to 8 KiB in all, as text and as google.rpc.Status.
 MAX_MESSAGE_CHARACTERS = 300
 
 log = structlog.get_logger(__name__)
@@ -62,10 +70,12 @@ class Problem:
 
 
 def problem_of(error: Exception, method: str) -> Problem:
-    """What a caller of `method` is told. An error that nobody expected is logged under an id, and only that is told."""
+    """What a caller of `method` is told about `error`. An unexpected error is logged under an id, and only that id is
+    told.
+    """
     message = str(error)[:MAX_MESSAGE_CHARACTERS]
     match error:
-        case InvalidRequest():
+        case InvalidRequestError():
             violations = tuple(error.violations)
             return Problem(
                 code=grpc.StatusCode.INVALID_ARGUMENT, reason="INVALID_REQUEST", message=message, violations=violations
@@ -73,18 +83,18 @@ def problem_of(error: Exception, method: str) -> Problem:
         case DecodeError():
             text = "the request is not a message of this method"
             return Problem(code=grpc.StatusCode.INVALID_ARGUMENT, reason="MALFORMED_REQUEST", message=text)
-        case NotServed():
+        case NotServedError():
             return Problem(code=grpc.StatusCode.UNIMPLEMENTED, reason="NOT_SERVED", message=message)
-        case Overloaded():
+        case OverloadedError():
             return Problem(
                 code=grpc.StatusCode.RESOURCE_EXHAUSTED,
                 reason="OVERLOADED",
                 message=message,
                 retry_after_s=error.retry_after_s,
             )
-        case DeadlineImpossible():
+        case DeadlineImpossibleError():
             return Problem(code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="DEADLINE_IMPOSSIBLE", message=message)
-        case ShuttingDown():
+        case ShuttingDownError():
             return Problem(code=grpc.StatusCode.UNAVAILABLE, reason="SHUTTING_DOWN", message=message)
         case StateError():
             log.error("the store failed", method=method, error=message)

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
-from shortlist_server.errors import Overloaded, StateError
+from shortlist_server.errors import OverloadedError, StateError
 from shortlist_server.state.store import EventBatch, Store
 
+# As many as one request may bring. An fsync is shared well before that; a longer transaction would only hold the
+# machine-wide write lock, and its callers, for longer.
 _EVENTS_PER_COMMIT: Final = 10_000
+# Some group commits: an import that is told to wait finds room again, and does not ask in a tight loop.
 _RETRY_AFTER_S: Final = 0.5
 
 
@@ -39,7 +42,7 @@ class GroupCommit:
 
     async def append(self, batch: EventBatch) -> int:
         """Record the events; returns how many were new, when they are durable. Raises StateError when the store
-        refuses or is closing, Overloaded when too many events wait already.
+        refuses or is closing, OverloadedError when too many events wait already.
         """
         return await asyncio.wrap_future(self._submit(batch))
 
@@ -58,7 +61,7 @@ class GroupCommit:
                 raise StateError("the store is closing")
             # A batch larger than the limit may pass when nothing else waits, or it never could.
             if self._num_waiting_events and self._num_waiting_events + len(batch) > self._max_waiting_events:
-                raise Overloaded(f"{self._num_waiting_events} events wait for the store", _RETRY_AFTER_S)
+                raise OverloadedError(f"{self._num_waiting_events} events wait for the store", _RETRY_AFTER_S)
             self._num_waiting_events += len(batch)
             self._queue.put(_Waiting(batch, answer))
         return answer

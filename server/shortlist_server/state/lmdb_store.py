@@ -14,16 +14,23 @@ from typing import Final, TypeVar
 
 import lmdb
 import numpy as np
+import structlog
 
 from shortlist_server.errors import StateError
 from shortlist_server.state import records
 from shortlist_server.state.map_gate import MapGate
-from shortlist_server.state.records import EventRecord, ProfileEvent
+from shortlist_server.state.profiles import Entry, merge_entries
+from shortlist_server.state.records import EventRecord
 from shortlist_server.state.store import EventBatch, Profile
 
 T = TypeVar("T")
+# Address space, not disk: the file is only as long as what is in it. Large enough for millions of events, so that few
+# stores ever grow it, which makes every transaction wait.
 _FIRST_MAP_BYTES: Final = 1 << 30
+# Read transactions open at once, in all processes: 256 workers, the most there may be, with a few each.
 _MAX_READERS: Final = 1024
+
+log = structlog.get_logger(__name__)
 
 
 class LmdbStore:
@@ -131,25 +138,25 @@ class LmdbStore:
             raise StateError(f"{self._path}: data.mdb is cut short and lacks pages in use: {error}") from error
 
     def _write(self, transaction: lmdb.Transaction[bytes], batch: EventBatch) -> int:
-        positions_of: defaultdict[str, list[int]] = defaultdict(list)
-        for position, user_id in enumerate(batch.user_ids):
-            positions_of[user_id].append(position)
+        indices_of: defaultdict[str, list[int]] = defaultdict(list)
+        for event_index, user_id in enumerate(batch.user_ids):
+            indices_of[user_id].append(event_index)
         timestamps, kinds, values = batch.timestamps.tolist(), batch.types.tolist(), batch.values.tolist()
         num_new = 0
-        for user_id, positions in positions_of.items():
+        for user_id, event_indices in indices_of.items():
             user = user_id.encode()
             record = transaction.get(user, db=self._profiles)
             arrival = records.num_arrivals(record)
-            fresh: list[ProfileEvent] = []
-            for position in positions:
-                event = ProfileEvent(batch.item_ids[position].encode(), timestamps[position], kinds[position])
-                stored = records.event_value(values[position], arrival + len(fresh))
-                if transaction.put(records.event_key(user, event), stored, overwrite=False, db=self._events):
-                    fresh.append(event)
-            if fresh:
-                merged = records.merge_profile(record, fresh, self._max_profile_items)
-                transaction.put(user, merged, db=self._profiles)
-            num_new += len(fresh)
+            new: list[Entry] = []
+            for event_index in event_indices:
+                entry = Entry(batch.item_ids[event_index].encode(), timestamps[event_index], kinds[event_index])
+                stored = records.event_value(values[event_index], arrival + len(new))
+                if transaction.put(records.event_key(user, entry), stored, overwrite=False, db=self._events):
+                    new.append(entry)
+            if new:
+                entries = merge_entries(records.read_entries(record), new, self._max_profile_items)
+                transaction.put(user, records.pack_profile(entries, arrival + len(new)), db=self._profiles)
+            num_new += len(new)
         return num_new
 
     def _read_events(self, prefix: bytes, after: bytes | None, batch_size: int) -> list[tuple[bytes, EventRecord]]:
@@ -180,7 +187,7 @@ class LmdbStore:
             except lmdb.MapResizedError:  # by another process
                 self._resize(num_resizes, grow=False)
             except lmdb.Error as error:
-                raise StateError(f"{self._path}: {error}") from error
+                raise self._failed(error) from error
 
     def _resize(self, num_resizes: int, *, grow: bool) -> None:
         """Double the map, or adopt the size that another process gave it, unless a thread did so since."""
@@ -190,8 +197,13 @@ class LmdbStore:
             try:
                 self._env.set_mapsize(2 * self._env.info()["map_size"] if grow else 0)
             except lmdb.Error as error:
-                raise StateError(f"{self._path}: cannot enlarge the map: {error}") from error
+                raise self._failed(error) from error
             self._num_resizes += 1
+
+    def _failed(self, error: lmdb.Error) -> StateError:
+        """What to raise. The path is for the log: remote callers read the message of the error."""
+        log.error("the event store failed", path=str(self._path), error=str(error))
+        return StateError(f"the event store failed: {error}")
 
 
 def _to_batch(ordered: Sequence[EventRecord]) -> EventBatch:

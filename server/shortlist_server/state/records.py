@@ -2,7 +2,7 @@
 
 event key     length of user id (1 byte), user id, timestamp (8 bytes, big-endian, sign bit flipped so that bytes
 sort like numbers), item id, type (1 byte): at most 266 bytes
-event value   value float32, arrival uint64: the how-manieth new event of this user it was
+event value   value float32, arrival uint64: how many new events of this user came before it
 profile       header (version, number of entries, number of arrivals), timestamps int64, types uint8, item ids
 joined by 0xFF, a byte that UTF-8 never uses; little-endian throughout
 """
@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from shortlist_server.errors import StateError
-from shortlist_server.state.store import DISLIKE, EMPTY_PROFILE, Profile
+from shortlist_server.errors import DamagedRecordError
+from shortlist_server.state.profiles import Entry
+from shortlist_server.state.store import EMPTY_PROFILE, Profile
 
 _HEADER: Final = struct.Struct("<BxxxIQ")
 _VALUE: Final = struct.Struct("<fQ")
@@ -24,14 +25,6 @@ _TIMESTAMPS: Final = np.dtype("<i8")
 _VERSION: Final = 1
 _SIGN: Final = 1 << 63
 _SEPARATOR: Final = b"\xff"
-
-
-class ProfileEvent(NamedTuple):
-    """What a profile needs to know of a new event."""
-
-    item: bytes
-    timestamp: int
-    type: int
 
 
 class EventRecord(NamedTuple):
@@ -51,7 +44,7 @@ def user_prefix(user: bytes) -> bytes:
     return bytes((len(user),)) + user
 
 
-def event_key(user: bytes, event: ProfileEvent) -> bytes:
+def event_key(user: bytes, event: Entry) -> bytes:
     """Equal exactly for events equal in user, timestamp, item and type."""
     moment = (event.timestamp + _SIGN).to_bytes(8, "big")
     return b"".join((user_prefix(user), moment, event.item, bytes((event.type,))))
@@ -72,13 +65,14 @@ def event_record(key: bytes, stored: bytes) -> EventRecord:
 
 
 def num_arrivals(record: bytes | None) -> int:
-    """How many new events ever reached the profile with this record (None: no profile yet)."""
+    """How many new events ever reached the profile in this record, 0 for None. Raises DamagedRecordError."""
     return 0 if record is None else _read_header(record)[1]
 
 
 def read_profile(record: bytes | None) -> Profile:
-    """The profile in this record; its arrays look into the record, nothing is copied but the ids. StateError for a
-    damaged one.
+    """The profile in this record, an empty one for None. The arrays are views of the record; only ids are copied.
+
+    Raises DamagedRecordError.
     """
     if record is None:
         return EMPTY_PROFILE
@@ -87,7 +81,7 @@ def read_profile(record: bytes | None) -> Profile:
     try:
         item_ids = [item.decode() for item in record[end_of_types:].split(_SEPARATOR)]
     except UnicodeDecodeError:
-        raise StateError("profile record with an id that is not UTF-8 is damaged") from None
+        raise DamagedRecordError("profile record with an id that is not UTF-8 is damaged") from None
     return Profile(
         item_ids,
         np.frombuffer(record, _TIMESTAMPS, count, _HEADER.size),
@@ -95,54 +89,40 @@ def read_profile(record: bytes | None) -> Profile:
     )
 
 
-def merge_profile(record: bytes | None, events: Sequence[ProfileEvent], max_items: int) -> bytes:
-    """The record after these new events, in order of arrival. Of each item the last interaction stays, and apart from
-    it the last dislike; of all of them the last `max_items` by (timestamp, arrival).
-    """
-    entries: dict[tuple[bytes, bool], tuple[int, int, int]] = {}
-    known = _entries(record)
-    # Entries already there arrived before the new ones; among themselves they stand in the order that ties need.
-    for order, (item, timestamp, kind) in enumerate([*known, *events]):
-        key = (item, kind == DISLIKE)
-        before = entries.get(key)
-        if before is None or timestamp >= before[0]:
-            entries[key] = (timestamp, order, kind)
-    kept = sorted((timestamp, order, kind, item) for (item, _), (timestamp, order, kind) in entries.items())
-    return _pack_profile(kept[-max_items:], num_arrivals(record) + len(events))
-
-
-def _entries(record: bytes | None) -> list[ProfileEvent]:
+def read_entries(record: bytes | None) -> list[Entry]:
+    """What `read_profile` reads, as entries. Raises DamagedRecordError."""
     if record is None:
         return []
     count, _ = _read_header(record)
     end_of_types = _HEADER.size + 9 * count
     timestamps = np.frombuffer(record, _TIMESTAMPS, count, _HEADER.size).tolist()
     kinds = record[end_of_types - count : end_of_types]
-    return [
-        ProfileEvent(*entry) for entry in zip(record[end_of_types:].split(_SEPARATOR), timestamps, kinds, strict=True)
-    ]
+    return [Entry(*entry) for entry in zip(record[end_of_types:].split(_SEPARATOR), timestamps, kinds, strict=True)]
 
 
-def _pack_profile(entries: Sequence[tuple[int, int, int, bytes]], arrivals: int) -> bytes:
-    timestamps = np.array([entry[0] for entry in entries], dtype=_TIMESTAMPS)
+def pack_profile(entries: Sequence[Entry], arrivals: int) -> bytes:
+    """The record of these entries, of which there is at least one, after so many new events."""
+    timestamps = np.array([entry.timestamp for entry in entries], dtype=_TIMESTAMPS)
     return b"".join(
         (
             _HEADER.pack(_VERSION, len(entries), arrivals),
             timestamps.tobytes(),
-            bytes(entry[2] for entry in entries),
-            _SEPARATOR.join(entry[3] for entry in entries),
+            bytes(entry.type for entry in entries),
+            _SEPARATOR.join(entry.item for entry in entries),
         )
     )
 
 
 def _read_header(record: bytes) -> tuple[int, int]:
-    """The number of entries and of arrivals; StateError unless the record is of this version and holds its entries."""
+    """The number of entries and of arrivals. Raises DamagedRecordError unless the record has this version and is as
+    long as its entries.
+    """
     if len(record) < _HEADER.size:
-        raise StateError(f"profile record of {len(record)} bytes is damaged")
+        raise DamagedRecordError(f"profile record of {len(record)} bytes is damaged")
     version, count, arrivals = _HEADER.unpack_from(record)
     if version != _VERSION:
-        raise StateError(f"profile record of version {version}, this server reads {_VERSION}")
+        raise DamagedRecordError(f"profile record of version {version}, this server reads {_VERSION}")
     end_of_types = _HEADER.size + 9 * count
     if record.count(_SEPARATOR, end_of_types) + 1 != count or len(record) < end_of_types + 2 * count - 1:
-        raise StateError(f"profile record of {len(record)} bytes for {count} entries is damaged")
+        raise DamagedRecordError(f"profile record of {len(record)} bytes for {count} entries is damaged")
     return count, arrivals

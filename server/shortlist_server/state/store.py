@@ -12,10 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_server.config import MAX_ID_BYTES
-
-DISLIKE: Final = 6
-"""EVENT_TYPE_DISLIKE in the contract: the one type that never enters a history."""
+from shortlist.vocabulary import MAX_ID_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +41,9 @@ class EventBatch:
                     f"{name}: {column.dtype} {column.shape} where {np.dtype(dtype)} ({num_events},) belongs"
                 )
         for name, ids in (("user_ids", self.user_ids), ("item_ids", self.item_ids)):
-            for position, identifier in enumerate(ids):
+            for event_index, identifier in enumerate(ids):
                 if not 1 <= len(identifier.encode()) <= MAX_ID_BYTES:
-                    raise ValueError(f"{name}[{position}]: {identifier!r} is not 1 to {MAX_ID_BYTES} UTF-8 bytes")
+                    raise ValueError(f"{name}[{event_index}]: {identifier!r} is not 1 to {MAX_ID_BYTES} UTF-8 bytes")
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -56,9 +53,8 @@ class EventBatch:
 class Profile:
     """What the store remembers of one user, ordered by (timestamp of the last interaction, order of arrival).
 
-    An item has one entry: its last interaction. Only a disliked item may have a second one, because a dislike does
-    not undo the interaction that a history still shows: entries without type DISLIKE are distinct, and are exactly
-    the last non-dislike interactions; entries with type DISLIKE are distinct too. All columns are read-only.
+    Which entries stay is the rule of `profiles.merge_entries`: the last interaction of each item and, beside it, its
+    last dislike. All columns are read-only.
     """
 
     item_ids: list[str]
@@ -75,11 +71,17 @@ EMPTY_PROFILE: Final = Profile([], np.empty(0, np.int64), np.empty(0, np.uint8))
 
 
 class Store(Protocol):
-    """Where events are kept. Every method may be called from any thread and raises StateError when storage fails."""
+    """Where events are kept. Every method may be called from any thread.
+
+    Every method raises StateError when the storage cannot be reached or fails. Reading again user by user is no way
+    out then: each call may take as long as the first. DamagedRecordError, which is a StateError, says that only the
+    record of one user cannot be decoded; there it is.
+    """
 
     def append(self, batch: EventBatch) -> int:
         """Record the events, all or none, durable when it returns. An event equal in user, item, type and timestamp
-        to a recorded one is not recorded again. Returns how many were new.
+        to a recorded one is not recorded again. Returns how many were new. Raises DamagedRecordError when the
+        profile of one of the users is damaged.
         """
         ...
 
@@ -88,7 +90,9 @@ class Store(Protocol):
         ...
 
     def profiles(self, user_ids: Sequence[str]) -> list[Profile]:
-        """The profiles as of one moment, in the order asked; an unknown user has an empty one."""
+        """The profiles as of one moment, in the order asked; an unknown user has an empty one. Raises
+        DamagedRecordError when that of one of the users is damaged: the others can be read without it.
+        """
         ...
 
     def count_events(self) -> int:

@@ -1,297 +1,259 @@
-"""What open_package refuses: each fault is one line that begins with the file at fault."""
+"""Whatever is wrong with a package, it is one line that names the file or the field, and nothing is served."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
+import re
+import resource
+import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
-from shortlist_server.catalog import open_package
-from shortlist_server.errors import PackageError
+from shortlist.package import PackageError
+from shortlist_server.catalog.package import open_package
+from tests.server.conftest import DIM, MAX_HISTORY, EditManifest, ReplaceFile, make_graph
 
-EditManifest: TypeAlias = Callable[[Callable[[dict[str, Any]], None]], None]
-ReplaceFile: TypeAlias = Callable[[str, bytes], None]
-VECTORS, NEIGHBOURS = "vectors/two_tower.npy", "neighbours/item_neighbours.npz"
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(PackageError) as raised:
-        open_package(path)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+Document = dict[str, Any]
+GIB = 1 << 30
 
 
-def npy(array: NDArray[Any]) -> bytes:
+def npy(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, array)
+    np.save(stream, array, allow_pickle=True)
     return stream.getvalue()
 
 
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "none") == f"{tmp_path / 'none'}: no such directory"
+def lying_npy(shape: str) -> bytes:
+    """A header that speaks of more than there is."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(8)
 
 
-def test_a_directory_without_a_manifest(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == "manifest.json: missing"
+def refused(package: Path) -> str:
+    with pytest.raises(PackageError) as refusal:
+        open_package(package)
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
 
 
-def test_a_file_in_place_of_a_directory(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert refusal(tmp_path / "file").endswith("not a directory")
-
-
-@pytest.mark.parametrize("path", ["items.parquet", VECTORS, "golden.json", "models/ranker/model.onnx"])
-def test_a_missing_file(package_copy: Path, path: str) -> None:
-    (package_copy / path).unlink()
-    assert refusal(package_copy) == f"{path}: missing"
-
-
-def test_a_file_of_another_size(package_copy: Path) -> None:
-    with (package_copy / VECTORS).open("ab") as stream:
-        stream.write(b"\0")
-    assert "bytes, the manifest says" in refusal(package_copy)
-
-
-def test_a_flipped_bit(package_copy: Path) -> None:
-    content = bytearray((package_copy / NEIGHBOURS).read_bytes())
-    content[len(content) // 2] ^= 1
-    (package_copy / NEIGHBOURS).write_bytes(content)
-    assert refusal(package_copy).startswith(f"{NEIGHBOURS}: sha256 is ")
-
-
-def test_a_file_that_nobody_listed(package_copy: Path) -> None:
-    (package_copy / "models/ranker/weights.bin").write_bytes(b"?")
-    assert refusal(package_copy) == "models/ranker/weights.bin: not listed in manifest.json"
-
-
-def test_a_link_out_of_the_package(package_copy: Path, tmp_path: Path) -> None:
-    (package_copy / VECTORS).rename(tmp_path / "elsewhere.npy")
-    (package_copy / VECTORS).symlink_to(tmp_path / "elsewhere.npy")
-    assert refusal(package_copy) == f"{VECTORS}: a link that leaves the package"
-
-
-def test_a_folder_that_is_a_link_out_of_the_package(package_copy: Path, tmp_path: Path) -> None:
-    (package_copy / "vectors").rename(tmp_path / "elsewhere")
-    (package_copy / "vectors").symlink_to(tmp_path / "elsewhere")
-    assert refusal(package_copy) == f"{VECTORS}: a link that leaves the package"
-
-
-def test_a_pipe_in_place_of_a_file(package_copy: Path) -> None:
-    (package_copy / VECTORS).unlink()
-    os.mkfifo(package_copy / VECTORS)
-    assert refusal(package_copy) == f"{VECTORS}: not a plain file"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/passwd",
-        "../outside",
-        "vectors/../../outside",
-        "./items.parquet",
-        "a//b",
-        "a\\b",
-        "a\nb",
-        "",
-        "manifest.json",
-    ],
-)
-def test_a_listed_path_that_is_not_plainly_inside(package_copy: Path, edit_manifest: EditManifest, path: str) -> None:
-    edit_manifest(lambda manifest: manifest["files"][0].update(path=path))
-    assert refusal(package_copy).startswith("manifest.json: files.0.path: path ")
-
-
-def test_a_manifest_that_is_not_json(package_copy: Path) -> None:
-    (package_copy / "manifest.json").write_text('{"schema_version": 1,\n "name": }')
-    assert refusal(package_copy).startswith("manifest.json: not JSON: expected value at line 2")
-
-
-@pytest.mark.parametrize("document", [[], {}, {"schema_version": 2}, {"schema_version": "1"}])
-def test_another_schema_version(package_copy: Path, document: object) -> None:
-    (package_copy / "manifest.json").write_text(json.dumps(document))
-    assert "this server reads 1" in refusal(package_copy)
-
-
-MANIFEST_FAULTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "unknown key": (lambda m: m.update(sorces=[]), "sorces: Extra inputs are not permitted"),
-    "unknown nested key": (lambda m: m["ranker"].update(heat=1), "ranker.heat: Extra inputs"),
-    "missing key": (lambda m: m.pop("fusion"), "fusion: Field required"),
-    "wrong type": (lambda m: m.update(max_history="10"), "max_history: Input should be a valid integer"),
-    "no history": (lambda m: m.update(max_history=0), "max_history: Input should be greater than or equal to 1"),
-    "unknown source type": (lambda m: m["sources"][0].update(type="magic"), "sources.0: Input tag 'magic'"),
-    "negative weight": (lambda m: m["sources"][2].update(weight=-1), "sources.2.popular.weight: Input should be"),
-    "unknown metric": (lambda m: m["sources"][0].update(metric="l7"), "sources.0.two_tower.metric: Input should be"),
-    "unknown fusion": (lambda m: m["fusion"].update(method="vote"), "fusion.method: Input should be"),
-    "duplicate source": (lambda m: m["sources"][2].update(name="two_tower"), "sources: 'two_tower' appears twice"),
-    "duplicate file": (lambda m: m["files"].append(m["files"][0]), "files: 'golden.json' appears twice"),
-    "unlisted vectors": (lambda m: m["rerank"].update(vectors="text"), "files: 'vectors/text.npy' is used but not"),
-    "unknown model": (lambda m: m["sources"][0].update(model="tower"), "sources: 'two_tower' uses model 'tower'"),
-    "unknown ranker": (lambda m: m["ranker"].update(model="sorter"), "ranker: model 'sorter' is not in models"),
-    "path in a name": (lambda m: m["rerank"].update(vectors="../x"), "rerank.vectors: String should match pattern"),
-    "unknown feature": (
-        lambda m: m["models"][0]["inputs"][0].update(feature="history.moods"),
-        "models: user_tower: input 'history_items': unknown feature 'history.moods'",
+MANIFESTS: dict[str, tuple[Callable[[Document], object], str]] = {
+    "an unknown field": (lambda m: m.update(colour="blue"), "manifest.json: .*colour"),
+    "an unknown field of a part": (lambda m: m["sources"][0].update(speed=1), r"manifest.json: .*sources\[0\].*speed"),
+    "a wrong enum": (lambda m: m["spaces"][0].update(metric="METRIC_GUESS"), r"manifest.json: .*METRIC_GUESS"),
+    "another schema": (
+        lambda m: m.update(schema_version=1),
+        "manifest.json: schema_version: 1 is not 2, which this version reads",
     ),
-    "feature dtype": (
-        lambda m: m["models"][0]["inputs"][0].update(dtype="float32"),
-        "models: user_tower: input 'history_items': feature 'history.items' is int64, the input float32",
+    "two sources of one name": (lambda m: m["sources"][1].update(name="popular"), "sources: 'popular' is given 2"),
+    "a source without a kind": (lambda m: m["sources"][2].pop("item_scores"), "'popular' has no kind"),
+    "a space that nobody has": (
+        lambda m: m["sources"][0]["user_vector"].update(space="moon"),
+        r"sources\[0\].user_vector.space: 'moon' is not one of the spaces",
     ),
-    "history length": (
-        lambda m: m.update(max_history=11),
-        "feature 'history.items' has shape ['batch', 11], the input ['batch', 10]",
+    "a decay above 1": (
+        lambda m: m["sources"][1]["item_matrix"]["history"].update(decay_per_step=1.5),
+        r"sources\[1\].item_matrix.history.decay_per_step: 1.5",
     ),
-    "fixed candidates": (
-        lambda m: m["models"][1]["inputs"][2].update(shape=["batch", 20]),
-        "feature 'candidate.items' has shape ['batch', 'candidates'], the input ['batch', 20]",
+    "a fallback that needs a history": (
+        lambda m: m.update(fallback_source="two_tower"),
+        "fallback_source: 'two_tower' is not one of the sources of kind item_scores: popular",
     ),
-    "number of sources": (lambda m: m["sources"].pop(), "has shape ['batch', 'candidates', 2], the input"),
-    "number of heads": (
-        lambda m: m["ranker"]["heads"].pop(),
-        "models: ranker: output 'probabilities' has shape ['batch', 'candidates', 2], wanted [batch, candidates, 1]",
+    "a feature that is none": (
+        lambda m: m["ranker"]["graph"]["inputs"][0].update(feature="history.colours"),
+        r"ranker.graph.inputs\[0\].feature: 'history.colours' is not a feature",
     ),
-    "tower sees candidates": (
-        lambda m: m["models"][0]["inputs"][0].update(feature="candidate.items", shape=["batch", "n"]),
-        "models: user_tower: a user tower sees the history only, not 'candidate.items'",
+    "a user vector out of candidates": (
+        lambda m: m["sources"][0]["user_vector"]["graph"]["inputs"][0].update(feature="candidate.items"),
+        r"sources\[0\].user_vector.graph.inputs: 'candidate.items' is of candidates",
     ),
-    "unheard-of weight": (lambda m: m["sources"][1].update(weight=1e300), "weight: Input should be less than or"),
-    "unheard-of head": (lambda m: m["ranker"]["heads"][0].update(weight=-1e39), "weight: Input should be greater than"),
-    "duplicate head": (lambda m: m["ranker"]["heads"][0].update(name="purchase"), "ranker.heads: 'purchase' appears"),
-    "more candidates than a request may ask": (
-        lambda m: m.update(num_candidates=10_001),
-        "num_candidates: Input should be less than or equal to 10000",
+    "a weight that is no number": (lambda m: m["sources"][0].update(weight="NaN"), r"sources\[0\].weight: nan"),
+    "a file that is not listed": (
+        lambda m: m.update(files=[f for f in m["files"] if f["path"] != "scores/popular.npy"]),
+        "files: 'scores/popular.npy' is used but not listed",
     ),
-    "longer history than a request may give": (
-        lambda m: m.update(max_history=10_001),
-        "max_history: Input should be less than or equal to 10000",
+    "a path that leaves": (lambda m: m["files"][0].update(path="../x"), r"files\[0\].path: '../x'"),
+    "an output that is none": (
+        lambda m: m["ranker"]["graph"].update(output="nothing"),
+        "models/ranker/model.onnx: has no output 'nothing'",
     ),
-    "unnamed protocol": (lambda m: m["evaluation"][0].update(protocol={}), "evaluation.0.protocol: a protocol needs"),
+    "a history of another length": (
+        lambda m: m["sources"][0]["user_vector"]["graph"].update(max_history=5),
+        "models/two_tower/model.onnx: ",
+    ),
+    "heads that the graph lacks": (
+        lambda m: m["ranker"]["heads"].append({"name": "third", "weight": 1}),
+        r"models/ranker/model.onnx: output 'probabilities' is float32 .*, wanted float32 \['batch', 'any', 3\]",
+    ),
 }
 
 
-@pytest.mark.parametrize("fault", MANIFEST_FAULTS)
-def test_a_manifest_that_is_wrong(package_copy: Path, edit_manifest: EditManifest, fault: str) -> None:
-    change, message = MANIFEST_FAULTS[fault]
+@pytest.mark.parametrize("fault", MANIFESTS)
+def test_a_manifest_that_is_wrong_is_refused(package_copy: Path, edit_manifest: EditManifest, fault: str) -> None:
+    change, expected = MANIFESTS[fault]
     edit_manifest(change)
-    assert message in refusal(package_copy)
+    assert_matches(refused(package_copy), expected)
 
 
-def test_a_long_fault_is_cut_to_a_line(package_copy: Path) -> None:
-    (package_copy / "manifest.json").write_text(json.dumps({"schema_version": "1" * 100_000}))
-    assert len(refusal(package_copy)) <= 500
+def assert_matches(message: str, expected: str) -> None:
+    assert re.search(expected, message), message
 
 
-def test_a_manifest_too_large_to_be_one(package_copy: Path) -> None:
-    os.truncate(package_copy / "manifest.json", 2**40)
-    assert refusal(package_copy) == "manifest.json: has 1099511627776 bytes, more than 67108864"
-
-
-def test_extension_points_take_further_keys(package_copy: Path, edit_manifest: EditManifest) -> None:
-    def extend(manifest: dict[str, Any]) -> None:
-        manifest["data"]["collected_by"] = "the shop"
-        manifest["evaluation"][0]["results"][0]["seconds"] = 1.5
-        manifest["extensions"] = {"anything": [1, 2]}
-
-    edit_manifest(extend)
-    assert open_package(package_copy).manifest.extensions == {"anything": [1, 2]}
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((59, 8), np.float32), "is float32 [59, 8], wanted float32 [60, dimensions]"),
-        (np.zeros((60, 8), np.float64), "is float64 [60, 8]"),
-        (np.zeros(60, np.float32), "is float32 [60]"),
-        (np.asfortranarray(np.zeros((60, 8), np.float32)), "is in Fortran order"),
-        (np.full((60, 8), np.nan, np.float32), "row 0 holds NaN or infinity"),
-        (np.ones((60, 9), np.float32), "has 9 dimensions, output 'user_vector' of model 'user_tower' 8"),
-        (np.array([{}, []], dtype=object), "not a .npy array"),
-    ],
-)
-def test_vectors_that_do_not_fit(
-    package_copy: Path, replace_file: ReplaceFile, array: NDArray[Any], message: str
-) -> None:
-    replace_file(VECTORS, npy(array))
-    assert refusal(package_copy).startswith(f"{VECTORS}: {message}")
-
-
-def npy_of_shape(shape: str) -> bytes:
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(60 * 8 * 4)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x93NUMPY",
-        npy_of_shape("(60, 8"),
-        npy_of_shape("(-60, 8)"),
-        npy_of_shape("(True, 8)"),
-        npy_of_shape("(99999999999999999999, 8)"),
-    ],
-)
-def test_vectors_that_are_no_array(package_copy: Path, replace_file: ReplaceFile, content: bytes) -> None:
-    replace_file(VECTORS, content)
-    assert refusal(package_copy).startswith(f"{VECTORS}: not a .npy array")
-
-
-NEIGHBOUR_FAULTS: dict[str, tuple[dict[str, NDArray[Any] | None], str]] = {
-    "missing": ({"data": None}, "data is missing, wanted one axis of float32"),
-    "dtype": ({"indices": np.zeros(1, np.int64)}, "indices is int64 [1], wanted one axis of int32"),
-    "too few rows": ({"indptr": np.zeros(60, np.int64)}, "indptr has 60 entries, wanted 61"),
-    "falling": ({"indptr": np.array([0, 2, 1] + [2] * 58, np.int64)}, "indptr does not rise from 0 to 2"),
-    "wrapping round": (
-        {"indptr": np.array([0, 2**63 - 1, -(2**63), -1] + [2] * 57, np.int64)},
-        "indptr does not rise from 0 to 2",
+INDPTR = np.arange(61, dtype=np.int64)
+FILES: dict[str, tuple[str, bytes, str]] = {
+    "scores of another length": ("scores/popular.npy", npy(np.zeros(59, np.float32)), r"is float32 \[59\]"),
+    "scores of another type": ("scores/popular.npy", npy(np.zeros(60)), "is float64"),
+    "scores that are no number": ("scores/popular.npy", npy(np.full(60, np.nan, np.float32)), "nan is not within"),
+    "scores that are infinite": ("scores/popular.npy", npy(np.full(60, np.inf, np.float32)), "inf is not within"),
+    "scores near the end of float32": (
+        "scores/popular.npy",
+        npy(np.full(60, 3e38, np.float32)),
+        r"3e\+38 is not",
     ),
-    "not to the end": ({"indptr": np.zeros(61, np.int64)}, "indptr does not rise from 0 to 2"),
-    "lengths": ({"data": np.ones(3, np.float32)}, "data has 3 entries for 2 indices"),
-    "beyond": ({"indices": np.array([1, 60], np.int32)}, "indices leave 0..59"),
-    "negative": ({"indices": np.array([-1, 1], np.int32)}, "indices leave 0..59"),
-    "NaN": ({"data": np.array([1, np.nan], np.float32)}, "data holds NaN or infinity"),
-    "self": ({"indices": np.array([1, 1], np.int32)}, "item row 1 is its own neighbour"),
-    "pickled": ({"data": np.array([{}], dtype=object)}, "not a .npz archive: Object arrays cannot be loaded"),
+    "objects": ("scores/popular.npy", npy(np.array([{}] * 60, object)), "not a .npy array"),
+    "a lying header": ("scores/popular.npy", lying_npy("(60,)"), "not a .npy array|header"),
+    "a header of terabytes": ("scores/popular.npy", lying_npy(f"({10**13},)"), "not a .npy array|header"),
+    "no array at all": ("scores/popular.npy", b"PK\x03\x04 an archive", "not a .npy array"),
+    "a column out of range": (
+        "matrices/item_neighbours/indices.npy",
+        npy(np.full(720, 60, np.int32)),
+        r"matrices/item_neighbours/indices.npy: entry \[0\]: 60 is not in 0\.\.59",
+    ),
+    "rows that do not rise": (
+        "matrices/item_neighbours/indptr.npy",
+        npy(np.array([0, 9, 3, *[9] * 58], np.int64)),
+        "matrices/item_neighbours/indptr.npy: ",
+    ),
+    "an endless title": (
+        "items/titles.offsets.npy",
+        npy(np.array([0, *[10 << 20] * 60], np.int64)),
+        "items/titles.",
+    ),
+    "golden requests of nonsense": ("golden.json", b'{"tolerance": 0.1, "requests": []}', "golden.json: requests"),
+    "a graph that is none": ("models/ranker/model.onnx", b"nonsense", "models/ranker/model.onnx: "),
 }
 
 
-@pytest.mark.parametrize("fault", NEIGHBOUR_FAULTS)
-def test_neighbours_that_do_not_fit(package_copy: Path, replace_file: ReplaceFile, fault: str) -> None:
-    change, message = NEIGHBOUR_FAULTS[fault]
-    arrays: dict[str, NDArray[Any] | None] = {
-        "indptr": np.array([0, 1] + [2] * 59, np.int64),
-        "indices": np.array([1, 0], np.int32),
-        "data": np.ones(2, np.float32),
+@pytest.mark.parametrize("fault", FILES)
+def test_a_file_that_is_wrong_is_refused(package_copy: Path, replace_file: ReplaceFile, fault: str) -> None:
+    path, content, expected = FILES[fault]
+    replace_file(path, content)
+    message = refused(package_copy)
+    assert message.startswith(path.rpartition(".")[0].partition(".")[0])
+    assert_matches(message, expected)
+
+
+def test_a_title_that_writes_to_a_terminal_is_refused(package_copy: Path, replace_file: ReplaceFile) -> None:
+    path = "items/titles.bytes.npy"
+    content = np.load(package_copy / path)
+    content[3] = 0x1B
+    replace_file(path, npy(content))
+    assert refused(package_copy) == f"{path}: row 0 holds a control character"
+
+
+def test_a_file_that_is_missing_changed_or_extra_is_refused(package_copy: Path) -> None:
+    (package_copy / "extra.txt").write_text("hello")
+    assert refused(package_copy) == "extra.txt: not listed in manifest.json"
+    (package_copy / "extra.txt").unlink()
+    scores = package_copy / "scores/popular.npy"
+    content = scores.read_bytes()
+    scores.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert refused(package_copy).startswith("scores/popular.npy: sha256 is ")
+    scores.unlink()
+    assert refused(package_copy) == "scores/popular.npy: missing"
+
+
+def hostile_graph(kind: str) -> bytes:
+    """A user tower that fits its entry in the manifest and never ends, or never fits."""
+    node, value = helper.make_node, helper.make_tensor_value_info
+    inputs = [value("history_vectors", TensorProto.FLOAT, ["batch", MAX_HISTORY, DIM])]
+    outputs = [value("user_vector", TensorProto.FLOAT, ["batch", DIM])]
+    total = node("ReduceSum", ["history_vectors", "axis_1"], ["sum"], keepdims=0)
+    constants: dict[str, Any] = {"axis_1": np.array([1], np.int64)}
+    if kind == "loop":
+        body = helper.make_graph(
+            [node("Identity", ["going"], ["still_going"]), node("Add", ["state", "state"], ["next"])],
+            "body",
+            [
+                value("turn", TensorProto.INT64, []),
+                value("going", TensorProto.BOOL, []),
+                value("state", TensorProto.FLOAT, None),
+            ],
+            [value("still_going", TensorProto.BOOL, []), value("next", TensorProto.FLOAT, None)],
+        )
+        constants |= {"turns": np.array(10**12, np.int64), "yes": np.array(True)}
+        return make_graph(
+            "t", [total, node("Loop", ["turns", "yes", "sum"], ["user_vector"], body=body)], inputs, outputs, constants
+        )
+    constants |= {"shape": np.array([10**6, 10**6], np.int64), "axes": np.array([0, 1], np.int64)}
+    nodes = [
+        total,
+        node("ConstantOfShape", ["shape"], ["huge"]),
+        node("ReduceSum", ["huge", "axes"], ["nothing"], keepdims=0),
+        node("Add", ["sum", "nothing"], ["user_vector"]),
+    ]
+    return make_graph("t", nodes, inputs, outputs, constants)
+
+
+HEAVY: dict[str, tuple[Callable[[Path, ReplaceFile], object], str]] = {
+    "a graph that loops 1e12 times": (
+        lambda copy, replace: replace("models/two_tower/model.onnx", hostile_graph("loop")),
+        "models/two_tower/model.onnx: does not end",
+    ),
+    "a graph that asks for terabytes": (
+        lambda copy, replace: replace("models/two_tower/model.onnx", hostile_graph("memory")),
+        "models/two_tower/model.onnx: takes more than",
+    ),
+    "100 MB of JSON": (
+        lambda copy, replace: (copy / "manifest.json").write_bytes(b"[" + b"[]," * 33_000_000 + b"[]]"),
+        "manifest.json: has more than 4194304 bytes",
+    ),
+    "JSON that nests for ever": (
+        lambda copy, replace: (copy / "manifest.json").write_bytes(b"[" * 4_000_000),
+        "manifest.json: not JSON",
+    ),
+    "a title of 10 MB": (
+        lambda copy, replace: (
+            replace("items/titles.bytes.npy", npy(np.full(10 << 20, 65, np.uint8))),
+            replace("items/titles.offsets.npy", npy(np.array([0] * 60 + [10 << 20], np.int64))),
+        ),
+        "items/titles.offsets.npy: row 59 has 10485760 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", HEAVY)
+def test_what_is_made_to_exhaust_a_machine_is_refused_in_bounded_time_and_memory(
+    package_copy: Path, replace_file: ReplaceFile, fault: str
+) -> None:
+    write, expected = HEAVY[fault]
+    write(package_copy, replace_file)
+    result = subprocess.run(
+        [sys.executable, "-m", "shortlist.cli", "package", "verify", str(package_copy)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (GIB, GIB)),
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert_matches(result.stderr, f"^error: {package_copy}/{expected}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_manifest_of_the_package_is_untouched_by_a_refusal(package_copy: Path, replace_file: ReplaceFile) -> None:
+    before = json.loads((package_copy / "manifest.json").read_text())
+    replace_file("scores/popular.npy", npy(np.zeros(3, np.float32)))
+    refused(package_copy)
+    after = json.loads((package_copy / "manifest.json").read_text())
+    assert {key: after[key] for key in after if key != "files"} == {
+        key: before[key] for key in before if key != "files"
     }
-    stream = io.BytesIO()
-    kept: dict[str, Any] = {name: array for name, array in (arrays | change).items() if array is not None}
-    np.savez(stream, **kept)
-    replace_file(NEIGHBOURS, stream.getvalue())
-    assert refusal(package_copy).startswith(f"{NEIGHBOURS}: {message}")
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06 not a zip", npy(np.zeros(3))])
-def test_neighbours_that_are_no_archive(package_copy: Path, replace_file: ReplaceFile, content: bytes) -> None:
-    replace_file(NEIGHBOURS, content)
-    assert refusal(package_copy).startswith(f"{NEIGHBOURS}: not a .npz archive")
-
-
-def test_a_model_that_is_none(package_copy: Path, replace_file: ReplaceFile) -> None:
-    replace_file("models/ranker/model.onnx", b"nothing")
-    assert refusal(package_copy).startswith("models/ranker/model.onnx: not a model that onnxruntime can run")
-
-
-def test_a_model_whose_names_are_no_text(package_copy: Path, replace_file: ReplaceFile) -> None:
-    file = package_copy / "models/ranker/model.onnx"
-    replace_file("models/ranker/model.onnx", file.read_bytes().replace(b"candidate_items", b"candidate_\xfftems"))
-    assert refusal(package_copy).startswith("models/ranker/model.onnx: ")
-
-
-def test_a_model_with_other_inputs(package_copy: Path, replace_file: ReplaceFile) -> None:
-    replace_file("models/ranker/model.onnx", (package_copy / "models/user_tower/model.onnx").read_bytes())
-    assert refusal(package_copy).startswith("models/ranker/model.onnx: the graph has inputs ['history_items']")

@@ -1,4 +1,4 @@
-"""OnnxModel: whoever shares the batch, a row's answer keeps its bits; and what does not fit is refused at load."""
+"""OnnxSession: any graph of any types runs; and what is no graph, or is not whole, is refused in one line."""
 
 from __future__ import annotations
 
@@ -6,261 +6,240 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from shortlist_server.errors import PackageError
-from shortlist_server.inference import OnnxModel
-from shortlist_server.inference.spec import ModelSpec
+from shortlist.package import PackageError
+from shortlist_server.inference import session as session_module
+from shortlist_server.inference.session import OnnxSession, TensorInfo
 
-LENGTH, DIM, NUM_ITEMS = 11, 24, 100
-ROWS_PER_RUN = 4
-
-
-def spec(**changes: Any) -> ModelSpec:
-    sound: dict[str, Any] = {
-        "role": "encoder",
-        "path": "models/encoder/model.onnx",
-        "inputs": [{"name": "items", "feature": "history.items", "dtype": "int64", "shape": ("batch", LENGTH)}],
-        "outputs": [{"name": "encoded", "dtype": "float32", "shape": ("batch", DIM)}],
-    }
-    parsed = sound | changes
-    return ModelSpec.model_validate(
-        parsed | {key: tuple(parsed[key]) for key in ("inputs", "outputs")},
-    )
+node = helper.make_node
+DIM = 1000  # onnxruntime treats weights of a few bytes in another way
+FLOATS = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", DIM])
+SUM = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", DIM])
 
 
-def save(path: Path, nodes: list[Any], constants: dict[str, NDArray[Any]]) -> None:
-    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    inputs = [helper.make_tensor_value_info("items", TensorProto.INT64, ["batch", LENGTH])]
-    outputs = [helper.make_tensor_value_info("encoded", TensorProto.FLOAT, ["batch", DIM])]
-    graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    onnx.checker.check_model(model)
+def model_of(
+    nodes: Sequence[onnx.NodeProto],
+    weights: Sequence[onnx.TensorProto] = (),
+    inputs: Sequence[onnx.ValueInfoProto] = (FLOATS,),
+    outputs: Sequence[onnx.ValueInfoProto] = (SUM,),
+) -> onnx.ModelProto:
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def save(path: Path, model: onnx.ModelProto) -> Path:
     path.write_bytes(model.SerializeToString())
-
-
-def weights(*names: str) -> dict[str, NDArray[Any]]:
-    random = np.random.default_rng(3)
-    made: dict[str, NDArray[Any]] = {"embeddings": random.standard_normal((NUM_ITEMS + 1, DIM)).astype(np.float32)}
-    for name in names:
-        made[name] = (random.standard_normal((DIM, DIM)) / np.sqrt(DIM)).astype(np.float32)
-    return made
-
-
-def save_attention(path: Path) -> None:
-    """Embedding, layer norm, masked self-attention, a gelu and exp layer, mean over positions."""
-    node = helper.make_node
-    nodes = [
-        node("Gather", ["embeddings", "items"], ["embedded"]),
-        node("LayerNormalization", ["embedded", "scale", "shift"], ["normed"]),
-        node("MatMul", ["normed", "query_weights"], ["query"]),
-        node("MatMul", ["normed", "key_weights"], ["key"]),
-        node("MatMul", ["normed", "value_weights"], ["value"]),
-        node("Transpose", ["key"], ["key_turned"], perm=[0, 2, 1]),
-        node("MatMul", ["query", "key_turned"], ["affinity"]),
-        node("Equal", ["items", "zero"], ["padding"]),
-        node("Cast", ["padding"], ["padding_float"], to=TensorProto.FLOAT),
-        node("Mul", ["padding_float", "very_negative"], ["penalty"]),
-        node("Unsqueeze", ["penalty", "axis_1"], ["penalty_row"]),
-        node("Add", ["affinity", "penalty_row"], ["masked"]),
-        node("Softmax", ["masked"], ["attention"], axis=-1),
-        node("MatMul", ["attention", "value"], ["mixed"]),
-        node("MatMul", ["mixed", "layer_weights"], ["layer"]),
-        node("Gelu", ["layer"], ["activated"]),
-        node("Exp", ["activated"], ["grown"]),
-        node("ReduceMean", ["grown", "axis_1"], ["encoded"], keepdims=0),
-    ]
-    constants = weights("query_weights", "key_weights", "value_weights", "layer_weights") | {
-        "scale": np.ones(DIM, np.float32),
-        "shift": np.zeros(DIM, np.float32),
-        "zero": np.array(0, np.int64),
-        "very_negative": np.array(-1e9, np.float32),
-        "axis_1": np.array([1], np.int64),
-    }
-    save(path, nodes, constants)
-
-
-def save_batch_norm(path: Path) -> None:
-    """A graph that breaks the promise: every row is divided by the largest number of its batch."""
-    node = helper.make_node
-    nodes = [
-        node("Gather", ["embeddings", "items"], ["embedded"]),
-        node("ReduceMean", ["embedded", "axis_1"], ["mean"], keepdims=0),
-        node("ReduceMax", ["mean"], ["largest"], keepdims=0),
-        node("Div", ["mean", "largest"], ["encoded"]),
-    ]
-    save(path, nodes, weights() | {"axis_1": np.array([1], np.int64)})
-
-
-@pytest.fixture(scope="module")
-def attention_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = tmp_path_factory.mktemp("encoder") / "model.onnx"
-    save_attention(path)
     return path
 
 
-@pytest.fixture(scope="module")
-def attention(attention_file: Path) -> OnnxModel:
-    model = OnnxModel(attention_file, spec(), ROWS_PER_RUN)
-    model.warm_up(NUM_ITEMS, 1)
-    assert model.rows_per_run == ROWS_PER_RUN
-    return model
+@pytest.fixture
+def adds(tmp_path: Path) -> Path:
+    """y = x + weights, with weights 0, 1, 2, ..."""
+    weights = numpy_helper.from_array(np.arange(DIM, dtype=np.float32), "weights")
+    return save(tmp_path / "adds.onnx", model_of([node("Add", ["x", "weights"], ["y"])], [weights]))
 
 
-def histories(seed: int, num_rows: int) -> NDArray[np.int64]:
-    random = np.random.default_rng(seed)
-    items = random.integers(0, NUM_ITEMS + 1, (num_rows, LENGTH), dtype=np.int64)
-    items[np.arange(LENGTH) < random.integers(0, LENGTH, (num_rows, 1))] = 0
-    return items
+def test_a_graph_describes_itself_and_runs(adds: Path) -> None:
+    session = OnnxSession(adds, "adds")
+    assert session.inputs == (TensorInfo("x", "float32", ("batch", DIM)),)
+    assert session.outputs == (TensorInfo("y", "float32", ("batch", DIM)),)
+    assert session.provider == "CPUExecutionProvider"
+    (y,) = session.run(["y"], {"x": np.ones((2, DIM), np.float32)})
+    np.testing.assert_array_equal(y, np.tile(np.arange(1, DIM + 1, dtype=np.float32), (2, 1)))
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), num_rows=st.integers(1, 13), position=st.integers(0, 12))
-def test_a_row_has_the_same_bits_alone_and_anywhere_in_a_batch(
-    attention: OnnxModel, seed: int, num_rows: int, position: int
-) -> None:
-    items = histories(seed, num_rows)
-    row = position % num_rows
-    together = attention.run({"items": items})["encoded"]
-    alone = attention.run({"items": items[row : row + 1]})["encoded"]
-    assert together.shape == (num_rows, DIM)
-    assert together[row].tobytes() == alone[0].tobytes()
+def test_types_have_the_names_that_numpy_gives_them(tmp_path: Path) -> None:
+    dtypes = {
+        "bool": TensorProto.BOOL,
+        "float16": TensorProto.FLOAT16,
+        "float32": TensorProto.FLOAT,
+        "float64": TensorProto.DOUBLE,
+        "int8": TensorProto.INT8,
+        "int16": TensorProto.INT16,
+        "int32": TensorProto.INT32,
+        "int64": TensorProto.INT64,
+        "uint8": TensorProto.UINT8,
+        "uint16": TensorProto.UINT16,
+        "uint32": TensorProto.UINT32,
+        "uint64": TensorProto.UINT64,
+        "object": TensorProto.STRING,
+    }
+    tensors = [
+        [helper.make_tensor_value_info(f"{name}_{end}", kind, ["batch", None, 3]) for name, kind in dtypes.items()]
+        for end in ("in", "out")
+    ]
+    nodes = [node("Identity", [f"{name}_in"], [f"{name}_out"]) for name in dtypes]
+    session = OnnxSession(save(tmp_path / "m.onnx", model_of(nodes, (), *tensors)), "types")
+    assert [tensor.dtype for tensor in session.inputs] == list(dtypes)
+    assert {tensor.shape for tensor in session.inputs} == {("batch", "?", 3)}
+    feed = {f"{name}_in": np.array([[["1", "0", "1"]]]).astype(np.int8).astype(name) for name in dtypes}
+    feed["object_in"] = np.array([[["a", "", "ü"]]], dtype=object)
+    outputs = session.run([f"{name}_out" for name in dtypes], feed)
+    assert [str(output.dtype) for output in outputs] == list(dtypes)
+    for output, fed in zip(outputs, feed.values(), strict=True):
+        np.testing.assert_array_equal(output, fed)
 
 
-def test_onnxruntime_itself_does_not_promise_that(attention_file: Path) -> None:
-    """Why the fixed shape exists: were this ever to fail, it could go."""
-    items = histories(1, 64)
-    lone, wide = (OnnxModel(attention_file, spec(), rows).run({"items": items})["encoded"] for rows in (1, 64))
-    np.testing.assert_allclose(lone, wide, rtol=1e-4)
-    if np.array_equal(lone, wide):
-        pytest.skip("on this processor onnxruntime rounds a lone row as it does a batch")
+def test_a_type_that_numpy_lacks_keeps_its_own_name(tmp_path: Path) -> None:
+    tensors = [[helper.make_tensor_value_info(name, TensorProto.BFLOAT16, [2])] for name in "xy"]
+    session = OnnxSession(save(tmp_path / "m.onnx", model_of([node("Identity", ["x"], ["y"])], (), *tensors)), "types")
+    assert session.inputs == (TensorInfo("x", "tensor(bfloat16)", (2,)),)
 
 
-def test_threads_share_a_model(attention: OnnxModel) -> None:
-    batches = [histories(seed, 6) for seed in range(8)]
-    wanted = [attention.run({"items": items})["encoded"].tobytes() for items in batches]
-    found: dict[int, set[bytes]] = {number: set() for number in range(len(batches))}
+def test_asked_outputs_come_in_the_asked_order(tmp_path: Path) -> None:
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", DIM]) for name in ("sine", "cosine")]
+    nodes = [node("Sin", ["x"], ["sine"]), node("Cos", ["x"], ["cosine"])]
+    session = OnnxSession(save(tmp_path / "m.onnx", model_of(nodes, (), (FLOATS,), outputs)), "waves")
+    cosine, sine = session.run(["cosine", "sine"], {"x": np.zeros((1, DIM), np.float32)})
+    assert (cosine[0, 0], sine[0, 0]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("feed", "message"),
+    [
+        ({}, "^adds: .*x.* missing"),
+        ({"x": np.zeros((1, DIM), np.int64)}, "^adds: .*tensor.int64.*expected: .tensor.float"),
+        ({"x": np.zeros((1, 2), np.float32)}, "^adds: .*Got: 2 Expected: 1000"),
+        ({"x": np.zeros((1, DIM), np.float32), "more": np.zeros(1)}, "^adds: .*more"),
+    ],
+)
+def test_a_run_that_fails_names_the_graph(adds: Path, feed: dict[str, NDArray[Any]], message: str) -> None:
+    with pytest.raises(RuntimeError, match=message) as failure:
+        OnnxSession(adds, "adds").run(["y"], feed)
+    assert "\n" not in str(failure.value)
+
+
+def test_threads_share_a_session(adds: Path) -> None:
+    session = OnnxSession(adds, "adds", num_threads=2)
+    found: list[set[float]] = [set() for _ in range(8)]
 
     def work(number: int) -> None:
         for _ in range(10):
-            found[number].add(attention.run({"items": batches[number]})["encoded"].tobytes())
+            (y,) = session.run(["y"], {"x": np.full((3, DIM), number, np.float32)})
+            found[number].update(y[:, 0].tolist())
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in found]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(found))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [found[number] for number in range(len(batches))] == [{answer} for answer in wanted]
+    assert found == [{float(number)} for number in range(len(found))]
 
 
-def test_no_rows_give_no_rows(attention: OnnxModel) -> None:
-    encoded = attention.run({"items": np.empty((0, LENGTH), np.int64)})["encoded"]
-    assert encoded.shape == (0, DIM)
-    assert encoded.dtype == np.float32
-
-
-def test_rows_that_disturb_each_other_run_one_by_one(tmp_path: Path) -> None:
-    save_batch_norm(tmp_path / "model.onnx")
-    model = OnnxModel(tmp_path / "model.onnx", spec(), ROWS_PER_RUN)
-    model.warm_up(NUM_ITEMS, 1)
-    assert model.rows_per_run == 1
-    items = histories(5, 3)
-    together = model.run({"items": items})["encoded"]
-    assert together[1].tobytes() == model.run({"items": items[1:2]})["encoded"][0].tobytes()
-
-
-def test_the_cpu_runs_it_unless_cuda_is_asked_for_and_there(attention: OnnxModel) -> None:
-    assert attention.provider == "CPUExecutionProvider"
-
-
-def test_asking_for_cuda_gives_an_answer_with_or_without_a_device(attention_file: Path, attention: OnnxModel) -> None:
-    model = OnnxModel(attention_file, spec(), ROWS_PER_RUN, device="cuda")
-    assert model.provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
-    items = histories(9, 6)
-    asked, default = (one.run({"items": items})["encoded"] for one in (model, attention))
-    np.testing.assert_allclose(asked, default, rtol=1e-3)
+def test_asking_for_cuda_gives_an_answer_with_or_without_a_device(adds: Path) -> None:
+    session = OnnxSession(adds, "adds", device="cuda")
+    assert session.provider in ("CUDAExecutionProvider", "CPUExecutionProvider")
+    (y,) = session.run(["y"], {"x": np.zeros((1, DIM), np.float32)})
+    assert y[0].tolist() == list(range(DIM))
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ({}, r"inputs \[\], wanted \['items'\]"),
-        ({"items": np.zeros((1, LENGTH), np.int32)}, r"'items' is int32 \[1, 11\], wanted int64 \[1, 11\]"),
-        ({"items": np.zeros((1, LENGTH, 1), np.int64)}, r"'items' is int64 \[1, 11, 1\]"),
-        ({"items": np.zeros((2, LENGTH), np.int64), "more": np.zeros(1)}, r"inputs \['items', 'more'\]"),
-    ],
+    "content", [b"", b"garbage", b"\x08\x09 no model at all\n\n", bytes(100), b"\x18\0\0\0ORTM" + bytes(100)]
 )
-def test_inputs_that_do_not_fit_are_named(attention: OnnxModel, inputs: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        attention.run(inputs)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"inputs": [{"name": "ids", "feature": "history.items", "dtype": "int64", "shape": ("batch", LENGTH)}]},
-            r"the graph has inputs \['items'\], the manifest \['ids'\]",
-        ),
-        (
-            {"inputs": [{"name": "items", "feature": "history.items", "dtype": "int64", "shape": ("batch", 12)}]},
-            r"input 'items' is int64 \['batch', 11\] in the graph, int64 \['batch', 12\] in the manifest",
-        ),
-        (
-            {"outputs": [{"name": "encoded", "dtype": "int64", "shape": ("batch", DIM)}]},
-            "output 'encoded' is float32",
-        ),
-        (
-            {"outputs": [{"name": "encoded", "dtype": "float32", "shape": ("batch",)}]},
-            r"in the graph, float32 \['batch'\] in the manifest",
-        ),
-    ],
-)
-def test_a_graph_that_differs_from_its_spec_is_refused(
-    attention_file: Path, changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(PackageError, match=message):
-        OnnxModel(attention_file, spec(**changes), ROWS_PER_RUN)
-
-
-def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"\x08\x09 no model at all\n\n")
-    with pytest.raises(PackageError, match=r"^models/encoder/model.onnx: not a model") as refusal:
-        OnnxModel(tmp_path / "model.onnx", spec(), ROWS_PER_RUN)
+def test_a_file_that_is_no_model_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(PackageError, match=r"^models/a/model.onnx: not a model that onnxruntime can run: ") as refusal:
+        OnnxSession(tmp_path / "model.onnx", "models/a/model.onnx")
     assert "\n" not in str(refusal.value)
 
 
-def test_a_graph_that_cannot_run_is_found_at_warm_up(attention_file: Path) -> None:
-    model = OnnxModel(attention_file, spec(), ROWS_PER_RUN)
-    with pytest.raises(PackageError, match=r"^models/encoder/model.onnx: does not run"):
-        model.warm_up(num_items=100 * NUM_ITEMS, num_candidates=1)
+def test_a_model_of_an_unknown_operator_is_refused(tmp_path: Path) -> None:
+    file = save(tmp_path / "model.onnx", model_of([node("Summon", ["x"], ["y"])]))
+    with pytest.raises(PackageError, match="Summon"):
+        OnnxSession(file, "model")
 
 
-def test_a_graph_cannot_read_weights_from_outside_its_folder(tmp_path: Path) -> None:
-    save_attention(tmp_path / "plain.onnx")
-    model = onnx.load(tmp_path / "plain.onnx")
-    (tmp_path / "secret.bin").write_bytes(b"\0" * (NUM_ITEMS + 1) * DIM * 4)
-    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "embeddings")
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../secret.bin")
-    (tmp_path / "inside").mkdir()
-    (tmp_path / "inside/model.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(PackageError):
-        OnnxModel(tmp_path / "inside/model.onnx", spec(), ROWS_PER_RUN)
+def test_a_missing_file_and_a_directory_are_no_file(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(PackageError, match=r"^model: is no file$"):
+            OnnxSession(path, "model")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    content = model_of(
+        [node("Identity", ["x"], ["QQQQ"])], (), (FLOATS,), [helper.make_tensor_value_info("QQQQ", 1, None)]
+    )
+    (tmp_path / "model.onnx").write_bytes(content.SerializeToString().replace(b"QQQQ", b"\xff\xfe\xff\xfe"))
+    with pytest.raises(PackageError, match="UTF-8"):
+        OnnxSession(tmp_path / "model.onnx", "model")
+
+
+def test_a_graph_above_the_largest_size_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "model.onnx").open("wb") as file:
+        file.truncate(session_module.MAX_FILE_BYTES + 1)
+    with pytest.raises(PackageError, match=r"^model: 536870913 bytes: a graph has at most 512 MiB$"):
+        OnnxSession(tmp_path / "model.onnx", "model")
+
+
+def external(location: str) -> onnx.TensorProto:
+    """The weights of a graph, which lie in another file."""
+    tensor = TensorProto(name="weights", data_type=TensorProto.FLOAT, dims=[DIM], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", str(4 * DIM))):
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def as_initializer(tensor: onnx.TensorProto) -> onnx.ModelProto:
+    return model_of([node("Add", ["x", "weights"], ["y"])], [tensor])
+
+
+def as_constant(tensor: onnx.TensorProto) -> onnx.ModelProto:
+    return model_of([node("Constant", [], ["weights"], value=tensor), node("Add", ["x", "weights"], ["y"])])
+
+
+def in_a_branch(tensor: onnx.TensorProto) -> onnx.ModelProto:
+    branch = helper.make_graph([node("Identity", ["weights"], ["b"])], "branch", [], [SUM_OF_BRANCH], [tensor])
+    return model_of(
+        [
+            node("ReduceMax", ["x"], ["largest"], keepdims=0),
+            node("Cast", ["largest"], ["condition"], to=TensorProto.BOOL),
+            node("If", ["condition"], ["chosen"], then_branch=branch, else_branch=branch),
+            node("Add", ["x", "chosen"], ["y"]),
+        ]
+    )
+
+
+SUM_OF_BRANCH = helper.make_tensor_value_info("b", TensorProto.FLOAT, [DIM])
+
+
+@pytest.mark.parametrize("place", [as_initializer, as_constant, in_a_branch])
+@pytest.mark.parametrize("location", ["weights.bin", "./weights.bin", "../weights.bin", "/etc/passwd", "nothing.bin"])
+def test_external_data_is_refused_wherever_it_lies(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: Callable[[onnx.TensorProto], onnx.ModelProto],
+    location: str,
+) -> None:
+    """The file is beside the graph, above it, and in the working directory, where onnxruntime looks by itself."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for directory in (tmp_path, inside):
+        (directory / "weights.bin").write_bytes(bytes(4 * DIM))
+    monkeypatch.chdir(inside)
+    file = save(inside / "model.onnx", place(external(location)))
+    with pytest.raises(PackageError) as refusal:
+        OnnxSession(file, "model")
+    assert str(refusal.value) == "model: names external data, a graph holds all of its own"
+
+
+def test_weights_elsewhere_in_memory_are_refused(tmp_path: Path) -> None:
+    """onnxruntime's own mark of a tensor whose "offset" is an address of this process."""
+    file = save(tmp_path / "model.onnx", as_initializer(external("*/_ORT_MEM_ADDR_/*")))
+    with pytest.raises(PackageError, match="^model: names external data"):
+        OnnxSession(file, "model")
 
 
 def test_onnxruntime_keeps_and_sends_no_record_of_its_use(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     environment.pop("ORT_DISABLE_TELEMETRY", None)
-    subprocess.run([sys.executable, "-c", "import shortlist_server.inference"], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", "import shortlist_server.inference.session"], env=environment, check=True)
     assert list(tmp_path.iterdir()) == []

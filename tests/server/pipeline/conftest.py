@@ -1,4 +1,4 @@
-"""The small package opened, and the funnel over it."""
+"""The small package opened, and the pipeline over it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from shortlist_server.batching.deadline import Task
 from shortlist_server.catalog.package import Package, open_package
+from shortlist_server.pipeline.decoding.defaults import Defaults
 from shortlist_server.pipeline.pipeline import Pipeline
-from shortlist_server.pipeline.query import Defaults
-from shortlist_server.pipeline.task import Task
 from shortlist_server.state.lmdb_store import LmdbStore
 
 Ask: TypeAlias = Callable[[Any], Any]
@@ -29,9 +29,9 @@ def defaults(package: Package) -> Defaults:
 
 @pytest.fixture(scope="session")
 def pipeline(package: Package) -> Iterator[Pipeline]:
-    funnel = Pipeline(package, None)
-    yield funnel
-    funnel.close()
+    opened = Pipeline(package, None)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

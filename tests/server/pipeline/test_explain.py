@@ -10,6 +10,7 @@ import pytest
 from shortlist.v1.answer_pb2 import EXPLANATION_LEVEL_BRIEF, EXPLANATION_LEVEL_FULL, EXPLANATION_LEVEL_NONE
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import RankRequest, RecommendRequest, SourceWeight
+from shortlist_server.catalog.package import Package
 
 Ask = Callable[[Any], Any]
 HISTORY = History(item_ids=[f"item-{row:03d}" for row in (4, 17, 33, 8, 21, 40)])
@@ -47,7 +48,7 @@ def test_titles_come_with_the_history_items(ask: Ask) -> None:
     assert part.title == f"Title of {part.item_id}"
 
 
-def test_an_item_without_neighbours_in_the_history_names_the_most_similar_by_vector(ask: Ask) -> None:
+def test_an_item_without_neighbours_in_the_history_names_the_most_similar_by_vector(ask: Ask, package: Package) -> None:
     request = RankRequest(
         history=History(item_ids=["item-001"]),
         item_ids=[f"item-{row:03d}" for row in range(60)],
@@ -59,7 +60,7 @@ def test_an_item_without_neighbours_in_the_history_names_the_most_similar_by_vec
         for reason in item.reasons
         if reason.HasField("because_of")
     }
-    assert sources == {"item_neighbours", "two_tower"}
+    assert sources == {"item_neighbours", package.manifest.rerank.space}
 
 
 @pytest.mark.parametrize("level", [EXPLANATION_LEVEL_BRIEF, EXPLANATION_LEVEL_FULL])

@@ -18,21 +18,27 @@ from shortlist.v1.filter_pb2 import (
     NumericRange,
 )
 from shortlist.v1.history_pb2 import EVENT_TYPE_DISLIKE, EVENT_TYPE_PURCHASE, EVENT_TYPE_VIEW, History
-from shortlist.v1.recommendation_pb2 import RecommendRequest, SourceWeight
+from shortlist.v1.recommendation_pb2 import RankRequest, RecommendRequest, SourceWeight
+from shortlist_server.batching.deadline import UNLIMITED
 from shortlist_server.catalog.items import Catalog
 from shortlist_server.catalog.package import Package
-from shortlist_server.pipeline.decode_filters import decode_filters
-from shortlist_server.pipeline.filter import allowed_by_rules
-from shortlist_server.pipeline.query import Defaults
-from shortlist_server.pipeline.violations import Violations
+from shortlist_server.pipeline.decode import Request, decode
+from shortlist_server.pipeline.decoding.defaults import Defaults
+from shortlist_server.pipeline.decoding.filters import decode_filters
+from shortlist_server.pipeline.decoding.violations import Violations
+from shortlist_server.pipeline.filter import RuleMasks, allowed_by_rules, filter_items
+from shortlist_server.pipeline.profile import profile
+from shortlist_server.pipeline.query import Filters as Rules
+from shortlist_server.pipeline.query import Query
+from shortlist_server.pipeline.types import Allowed, Batch
 
 Ask = Callable[[Any], Any]
 
 
 def allowed(package: Package, filters: Filters) -> list[int]:
     rules = decode_filters(filters, Defaults.of(package), Violations())
-    rows: list[int] = np.flatnonzero(allowed_by_rules(rules, package.catalog)).tolist()
-    return rows
+    mask_N = allowed_by_rules(rules, package.catalog)
+    return list(range(package.catalog.num_items)) if mask_N is None else np.flatnonzero(mask_N).tolist()
 
 
 def ids_of(reply: Any) -> set[str]:
@@ -67,6 +73,55 @@ def test_denial_wins_over_allowance_and_unknown_ids_match_nothing(package: Packa
 def test_rules_keep_what_they_say(package: Package, filters: Filters, keeps: Callable[[int], bool]) -> None:
     filters.availability = AVAILABILITY_ANY
     assert allowed(package, filters) == [row for row in range(60) if keeps(row)]
+
+
+def filtered(package: Package, masks: RuleMasks, *requests: Request) -> Allowed:
+    decoded = decode(requests, Defaults.of(package), 0)
+    batch = Batch(tuple(one for one in decoded if isinstance(one, Query)), (UNLIMITED,) * len(requests))
+    profiles = profile(batch, store=None, catalog=package.catalog, max_history=10)
+    return filter_items(batch, profiles, masks=masks)
+
+
+def test_requests_with_equal_rules_share_a_mask_and_differ_in_what_they_have_seen(package: Package) -> None:
+    masks = RuleMasks(package.catalog)
+    cheap = Filters(ranges=[NumericRange(attribute="price", maximum=3)])
+    histories = [History(item_ids=item_ids) for item_ids in (["item-002", "item-001"], [], ["item-003"])]
+    requests = [RecommendRequest(user_id="ann", filters=cheap, history=history) for history in histories]
+    allowed = filtered(package, masks, *requests, RecommendRequest(user_id="ann"))
+    assert allowed.mask_B.tolist() == [0, 0, 0, 1]
+    assert [rows.tolist() for rows in allowed.excluded_rows] == [[1, 2], [], [3], []]
+    assert filtered(package, masks, requests[0]).masks[0] is allowed.masks[0]
+
+
+def test_the_candidates_of_rank_are_a_rule_of_their_own_and_nothing_seen_is_left_out(package: Package) -> None:
+    masks, history = RuleMasks(package.catalog), History(item_ids=["item-002"])
+    requests = [RankRequest(history=history, item_ids=["item-002", "nope", "item-005"])] * 2
+    allowed = filtered(package, masks, *requests)
+    assert allowed.mask_B.tolist() == [0, 1]
+    assert [np.flatnonzero(mask_N).tolist() for mask_N in allowed.masks if mask_N is not None] == [[2, 5], [2, 5]]
+    assert [rows.tolist() for rows in allowed.excluded_rows] == [[], []]
+    assert masks.num_bytes == 0
+
+
+def test_rules_that_allow_everything_need_no_mask(package: Package) -> None:
+    assert RuleMasks(package.catalog).of(Rules(only_available=False)) is None
+    assert RuleMasks(package.catalog).of(Rules(only_available=False, deny_ids=("nope",))) is None
+
+
+def test_no_more_masks_are_remembered_than_their_bytes_allow(package: Package) -> None:
+    masks = RuleMasks(package.catalog, max_bytes=5_000)
+    rules = [Rules(deny_ids=(f"item-{row:03d}",)) for row in range(20)]
+    kept = masks.of(rules[0])
+    for one in rules[1:]:
+        masks.of(one)
+        assert masks.of(rules[0]) is kept  # what is asked for again and again stays
+        assert 0 < masks.num_bytes <= 5_000
+    first = masks.of(rules[1])
+    assert first is not None
+    assert np.flatnonzero(~first & package.catalog.available).tolist() == [1]
+    many = Rules(deny_ids=tuple(f"item-{row:03d}" for row in range(60)))
+    assert masks.of(many) is not masks.of(many)  # too large to be remembered at all
+    assert masks.of(rules[0]) is kept
 
 
 def test_seen_policies(ask: Ask) -> None:

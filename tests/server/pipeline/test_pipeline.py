@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shortlist.v1.answer_pb2 import (
     DEGRADATION_REASON_COLD_START,
     DEGRADATION_REASON_FAILED,
+    DEGRADATION_REASON_UNMET,
     EXPLANATION_LEVEL_BRIEF,
     EXPLANATION_LEVEL_FULL,
     ITEM_ERROR_REASON_DUPLICATE,
     ITEM_ERROR_REASON_UNKNOWN,
+    STAGE_ENCODE,
+    STAGE_FUSE,
+    STAGE_QUEUE,
+    STAGE_RERANK,
     STAGE_RETRIEVE,
     STAGE_SCORE,
     Stage,
@@ -25,6 +32,7 @@ from shortlist.v1.recommendation_pb2 import (
     AttributeCap,
     Diversity,
     DiversityMethod,
+    Freshness,
     Fusion,
     FusionMethod,
     HeadWeight,
@@ -33,12 +41,14 @@ from shortlist.v1.recommendation_pb2 import (
     RecommendResponse,
     SourceWeight,
 )
+from shortlist_server.batching.deadline import Task
+from shortlist_server.batching.levels import StageCosts
 from shortlist_server.catalog.package import Package
-from shortlist_server.errors import InvalidRequest, NotServed
-from shortlist_server.pipeline.batch import Asked, Profiles
+from shortlist_server.errors import InvalidRequestError, NotServedError
+from shortlist_server.pipeline.decode import Request
 from shortlist_server.pipeline.pipeline import Pipeline
-from shortlist_server.pipeline.sources import Source, build_sources
-from shortlist_server.pipeline.task import Task
+from shortlist_server.pipeline.sources import SourceQuery
+from shortlist_server.pipeline.types import Allowed, Profiles, ScoresAndRows
 
 Ask = Callable[[Any], Any]
 
@@ -65,6 +75,12 @@ def varied_requests(num_requests: int) -> list[RecommendRequest | RankRequest]:
             request.fusion.method = FusionMethod.values()[number % 5 + 1]  # type: ignore[assignment]
         if number % 8 in (3, 4):
             request.caps.add(attribute="category", max_items=int(random.integers(1, 12)))
+        if number % 6 in (2, 3):
+            request.exposure_constraints.add(category=f"c{number % 4}", min_share=0.3, max_share=0.5)
+            request.calibration.strength = 0.5
+        if number % 5 == 3:
+            request.freshness.attribute, request.freshness.weight = "margin", 0.3
+            request.context.timestamp = 10
         requests.append(request)
     return requests
 
@@ -87,10 +103,12 @@ def test_a_request_is_answered_alike_alone_and_with_63_others(pipeline: Pipeline
     assert [content(reply) for reply in backwards] == [content(reply) for reply in alone]
 
 
-def test_contests_split_over_several_calls_end_alike(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_that_diversity_orders_in_several_calls_end_alike(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tasks = [Task(request) for request in varied_requests(64)]
     whole = [content(reply) for reply in pipeline.run(tasks)]
-    monkeypatch.setattr("shortlist_server.pipeline.variety.MOST_NUMBERS", 400)  # 2 contests of 20 candidates
+    monkeypatch.setattr("shortlist_server.pipeline.reranking.diversity.MAX_NUMBERS", 400)  # 2 lists of 20 candidates
     assert [content(reply) for reply in pipeline.run(tasks)] == whole
 
 
@@ -108,15 +126,15 @@ def test_a_bad_request_fails_alone(pipeline: Pipeline) -> None:
     outcomes = pipeline.run([Task(good), Task(RecommendRequest(k=0)), Task(RankRequest()), Task(good)])
     assert [type(outcome) for outcome in outcomes] == [
         RecommendResponse,
-        InvalidRequest,
-        InvalidRequest,
+        InvalidRequestError,
+        InvalidRequestError,
         RecommendResponse,
     ]
 
 
 def test_a_batch_of_bad_requests_is_answered(pipeline: Pipeline) -> None:
     request = RecommendRequest(user_id="ann", boosts=[Boost(item_id="item-001", amount=1)])
-    assert isinstance(pipeline.run([Task(request)])[0], NotServed)
+    assert isinstance(pipeline.run([Task(request)])[0], NotServedError)
     assert pipeline.run([]) == []
 
 
@@ -124,6 +142,51 @@ def test_the_reply_names_every_stage_in_order_and_the_package(ask: Ask) -> None:
     reply = ask(RecommendRequest(user_id="ann"))
     assert [timing.stage for timing in reply.timings] == Stage.values()[1:]
     assert reply.package.name == "small-world"
+
+
+def test_the_timings_of_encode_are_those_of_writing_the_replies(package: Package) -> None:
+    costs = StageCosts()
+    pipeline = Pipeline(package, None, costs=costs)
+    (reply,) = pipeline.run([Task(RecommendRequest(user_id="ann", k=50), queued_ns=7_000_000)])
+    pipeline.close()
+    assert isinstance(reply, RecommendResponse)
+    timings = {timing.stage: timing.duration_us for timing in reply.timings}
+    assert timings[STAGE_QUEUE] == 7_000
+    assert 0 < timings[STAGE_ENCODE] <= costs.estimate_s("encode", 1) * 1e6
+
+
+def test_freshness_counts_to_the_time_of_arrival_unless_the_request_names_one(package: Package) -> None:
+    pipeline = Pipeline(package, None, now=lambda: 5)
+    at_five, at_two, later = (
+        RecommendRequest(user_id="ann", k=60, freshness=Freshness(attribute="margin", half_life_days=1e-5, weight=1.0))
+        for _ in range(3)
+    )
+    at_two.context.timestamp = 2
+    later.context.timestamp = 5
+    outcomes: list[Any] = pipeline.run([Task(one) for one in (at_five, at_two, later)])
+    pipeline.close()
+    newest = [margins_of(package, reply) for reply in outcomes]
+    # What is of the future is as old as what is of now; the half-life is 0.864 seconds.
+    assert [max(0.0, 5 - margin) for margin in newest[0]] == sorted(max(0.0, 5 - margin) for margin in newest[0])
+    assert [max(0.0, 2 - margin) for margin in newest[1]] == sorted(max(0.0, 2 - margin) for margin in newest[1])
+    assert newest[0] == newest[2] != newest[1]
+
+
+def margins_of(package: Package, reply: RecommendResponse) -> list[float]:
+    rows = package.catalog.rows([item.item_id for item in reply.items])
+    margins: list[float] = package.catalog.numeric("margin")[rows].tolist()
+    return margins
+
+
+def test_shares_that_cannot_be_kept_are_kept_as_far_as_they_can_and_named(ask: Ask) -> None:
+    request = RecommendRequest(history=History(item_ids=["item-004"]), k=10)
+    request.filters.allow_item_ids.extend(["item-001", "item-002", "item-003", "item-006", "item-007"])
+    request.exposure_constraints.add(category="c1", min_share=0.25)  # floor(0.25 x 5) = 1: item-001
+    assert not ask(request).degraded
+    request.exposure_constraints[0].min_share = 0.5
+    (degraded,) = ask(request).degraded
+    assert (degraded.stage, degraded.source) == (STAGE_RERANK, "exposure_constraints")
+    assert degraded.reason == DEGRADATION_REASON_UNMET
 
 
 def test_results_are_ordered_by_score_then_id(ask: Ask) -> None:
@@ -179,7 +242,7 @@ def test_rank_of_unknown_candidates_only_is_an_answer(ask: Ask) -> None:
 def test_a_new_user_gets_popular_items_and_is_told_so(ask: Ask, package: Package) -> None:
     reply = ask(RecommendRequest(user_id="nobody", k=5, explanation_level=EXPLANATION_LEVEL_BRIEF))
     catalog = package.catalog
-    popularity = np.where(catalog.available, catalog.popularity, -1)
+    popularity = np.where(catalog.available, catalog.numeric("popularity"), -1)
     best = [catalog.item_ids[row] for row in np.argsort(-popularity, kind="stable")[:5]]
     assert [item.item_id for item in reply.items] == best
     assert [item.reasons[0].cold_start.rank for item in reply.items] == [1, 2, 3, 4, 5]
@@ -235,46 +298,81 @@ def test_filters_that_allow_nothing_give_an_empty_answer(ask: Ask) -> None:
     assert len(ask(request).items) == 0
 
 
-class Broken:
-    """A source that fails where it is told to, and else is the real one."""
+class Broken(SourceQuery):
+    """A query of a source that fails where it is told to, and else is the real one."""
 
-    def __init__(self, source: Source, fails_in: str) -> None:
-        self.name, self.weight, self.needs_history = source.name, source.weight, source.needs_history
-        self._source = source
+    def __init__(self, query: SourceQuery, fails_in: str) -> None:
+        self.failed_B = query.failed_B.copy()
+        self._query = query
         self._fails_in = fails_in
 
-    def ask(self, profiles: Profiles) -> Asked:
-        if self._fails_in == "ask":
+    def retrieve(self, allowed: Allowed, k: int) -> ScoresAndRows:
+        scores_BC, rows_BC = self._query.retrieve(allowed, k)
+        if self._fails_in == "retrieve":
             raise RuntimeError("broken on purpose")
-        asked = self._source.ask(profiles)
+        if self._fails_in == "lists":
+            scores_BC[-1, 0] = np.nan
+        return ScoresAndRows(scores_BC, rows_BC)
+
+    def score(self, rows_BC: NDArray[np.int64]) -> NDArray[np.float32]:
+        scores_BC = self._query.score(rows_BC)
         if self._fails_in == "score":
-            return _BrokenScore(asked)
-        return asked
+            raise RuntimeError("broken on purpose")
+        if self._fails_in == "scores":
+            scores_BC[-1, 1] = np.inf
+        return scores_BC
 
 
-class _BrokenScore:
-    def __init__(self, asked: Asked) -> None:
-        self.retrieve = asked.retrieve
+def breaking(package: Package, monkeypatch: pytest.MonkeyPatch, name: str, fails_in: str) -> None:
+    (source,) = (one for one in package.sources if one.name == name)
+    query = source.query
 
-    def score(self, rows_BC: Any) -> Any:
-        raise RuntimeError("broken on purpose")
+    def broken(profiles: Profiles, contexts: Sequence[Mapping[str, float]]) -> SourceQuery:
+        if fails_in == "query":
+            raise RuntimeError("broken on purpose")
+        return Broken(query(profiles, contexts), fails_in)
 
-
-@pytest.fixture(params=["ask", "score"])
-def broken(request: pytest.FixtureRequest, package: Package) -> Iterator[tuple[Pipeline, str]]:
-    sources = list(build_sources(package))
-    sources[0] = Broken(sources[0], request.param)
-    funnel = Pipeline(package, None, sources=sources)
-    yield funnel, request.param
-    funnel.close()
+    monkeypatch.setattr(source, "query", broken)
 
 
-def test_a_failing_source_is_dropped_and_named_and_the_request_is_not_lost(broken: tuple[Pipeline, str]) -> None:
-    funnel, fails_in = broken
-    reply = funnel.run([Task(RecommendRequest(history=History(item_ids=["item-004"]), k=10))])[0]
-    assert isinstance(reply, RecommendResponse)
+def failures(reply: Any) -> list[tuple[int, str]]:
+    return [(one.stage, one.source) for one in reply.degraded if one.reason == DEGRADATION_REASON_FAILED]
+
+
+@pytest.mark.parametrize(
+    ("fails_in", "stage"), [("query", STAGE_RETRIEVE), ("retrieve", STAGE_RETRIEVE), ("score", STAGE_SCORE)]
+)
+def test_a_failing_source_is_dropped_and_named_and_the_request_is_not_lost(
+    fails_in: str, stage: int, ask: Ask, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(package, monkeypatch, "two_tower", fails_in)
+    reply = ask(RecommendRequest(history=History(item_ids=["item-004"]), k=10))
     assert len(reply.items) == 10
-    stage = STAGE_RETRIEVE if fails_in == "ask" else STAGE_SCORE
-    assert [(one.stage, one.source, one.reason) for one in reply.degraded] == [
-        (stage, "two_tower", DEGRADATION_REASON_FAILED)
+    assert [one.reason for one in reply.degraded] == [DEGRADATION_REASON_FAILED]
+    assert failures(reply) == [(stage, "two_tower")]
+
+
+@pytest.mark.parametrize(("fails_in", "stage"), [("lists", STAGE_RETRIEVE), ("scores", STAGE_SCORE)])
+def test_a_source_that_answers_no_number_is_left_out_of_that_reply_alone(
+    fails_in: str, stage: int, pipeline: Pipeline, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[Task[Request]] = [
+        Task(RecommendRequest(history=History(item_ids=[item]), k=10)) for item in ("item-004", "item-017")
     ]
+    sound = [content(reply) for reply in pipeline.run(tasks)]
+    breaking(package, monkeypatch, "item_neighbours", fails_in)
+    first, second = pipeline.run(tasks)
+    assert isinstance(second, RecommendResponse)
+    assert content(first) == sound[0]
+    assert failures(second) == [(stage, "item_neighbours")]
+    assert len(second.items) == 10
+    assert all(math.isfinite(item.score) for item in second.items)
+
+
+def test_a_fallback_that_fails_leaves_the_order_of_the_catalogue(
+    ask: Ask, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(package, monkeypatch, "popular", "query")
+    reply = ask(RecommendRequest(user_id="nobody", k=4))
+    assert [item.item_id for item in reply.items] == ["item-000", "item-001", "item-002", "item-003"]
+    assert failures(reply) == [(STAGE_RETRIEVE, "popular"), (STAGE_FUSE, "popular")]

@@ -6,18 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from shortlist.v1.answer_pb2 import EXPLANATION_LEVEL_FULL
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import AttributeCap, Diversity, RecommendRequest
-from shortlist_server.catalog.items import Catalog
 from shortlist_server.catalog.package import Package
-from shortlist_server.pipeline.caps import within_caps
-from shortlist_server.pipeline.query import Cap
-from shortlist_server.pipeline.rerank import by_value
 
 Ask = Callable[[Any], Any]
 HISTORY = History(item_ids=["item-004", "item-017", "item-033"])
@@ -41,7 +36,11 @@ def names(reply: Any) -> list[str]:
 
 
 def unit_vectors(package: Package, item_ids: list[str]) -> NDArray[np.float64]:
-    vectors = package.vectors["two_tower"].vectors(package.catalog.rows(item_ids).astype(np.int64)).astype(np.float64)
+    vectors = (
+        package.spaces[package.manifest.rerank.space]
+        .vectors(package.catalog.rows(item_ids).astype(np.int64))
+        .astype(np.float64)
+    )
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
@@ -65,7 +64,9 @@ def expected_order(package: Package, candidates: list[tuple[str, float]], k: int
     values = [value for _, value in candidates]
     relevance = {item_id: (value - min(values)) / (max(values) - min(values)) for item_id, value in candidates}
     rows = package.catalog.rows(list(relevance)).astype(np.int64)
-    vectors = dict(zip(relevance, package.vectors["two_tower"].vectors(rows).astype(np.float64), strict=True))
+    vectors = dict(
+        zip(relevance, package.spaces[package.manifest.rerank.space].vectors(rows).astype(np.float64), strict=True)
+    )
 
     def cosine(one: str, other: str) -> float:
         norms = np.linalg.norm(vectors[one]) * np.linalg.norm(vectors[other])
@@ -77,11 +78,6 @@ def expected_order(package: Package, candidates: list[tuple[str, float]], k: int
         likeness = {item_id: max((cosine(item_id, other) for other in chosen), default=0.0) for item_id in left}
         chosen.append(max(left, key=lambda item_id: (1 - strength) * relevance[item_id] - strength * likeness[item_id]))
     return chosen
-
-
-def test_values_order_the_reply_ties_by_row_and_padding_is_left_out() -> None:
-    values = np.array([0.5, 0.9, 0.5, -np.inf], np.float32)
-    assert by_value(values, np.array([7, 3, 2, -1])).tolist() == [1, 2, 0]
 
 
 def test_strength_zero_orders_by_score_and_loses_nothing(ask: Ask) -> None:
@@ -108,7 +104,7 @@ def test_the_relevance_lost_is_the_difference_to_the_best(ask: Ask) -> None:
 def test_the_penalty_is_the_strength_times_the_largest_cosine_to_those_before(ask: Ask, package: Package) -> None:
     reply = ask_diverse(ask, 0.7)
     rows = package.catalog.rows([item.item_id for item in reply.items]).astype(np.int64)
-    vectors = package.vectors["two_tower"].vectors(rows)
+    vectors = package.spaces[package.manifest.rerank.space].vectors(rows)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for place, item in enumerate(reply.items):
         expected = 0.7 * max((float(unit[place] @ unit[before]) for before in range(place)), default=0.0)
@@ -162,46 +158,9 @@ def test_each_place_takes_the_next_item_whose_categories_have_room(
     assert reply.relevance_lost >= 0.0
 
 
-def test_numeric_attributes_are_capped_too_and_an_item_without_a_value_is_not(ask: Ask, package: Package) -> None:
+def test_numeric_attributes_are_capped_too(ask: Ask, package: Package) -> None:
     def margins(item_id: str) -> set[float]:
         return {float(package.catalog.numeric("margin")[package.catalog.rows([item_id])[0]])}
 
     uncapped = names(ask_diverse(ask, 0.0, k=20))
     assert names(ask_diverse(ask, 0.0, k=7, caps={"margin": 1})) == fitting(uncapped, margins, 1, 7)
-    rows = np.flatnonzero(np.isnan(package.catalog.prices))
-    order = within_caps(rows, rows, [Cap(attribute="price", max_items=1)], len(rows), package.catalog)
-    assert order.tolist() == rows.tolist()
-    assert len(rows) > 1
-
-
-CATEGORIES = [["a", "b"], ["a"], ["b", "c"], ["c"], [], ["c", "d"], ["d"], ["a", "b", "c", "d"]]
-
-
-@pytest.mark.parametrize(
-    ("most", "k", "chosen"),
-    [(1, 8, [0, 3, 4, 6]), (1, 2, [0, 3]), (2, 8, [0, 1, 2, 3, 4, 6]), (9, 8, [0, 1, 2, 3, 4, 5, 6, 7])],
-)
-def test_every_category_of_an_item_counts(most: int, k: int, chosen: list[int]) -> None:
-    number = len(CATEGORIES)
-    catalog = Catalog(
-        pl.DataFrame(
-            {
-                "item_id": [f"item-{row}" for row in range(number)],
-                "title": [""] * number,
-                "price": [1.0] * number,
-                "popularity": [0.0] * number,
-                "available": [True] * number,
-                "categories": pl.Series(CATEGORIES, dtype=pl.List(pl.String)),
-            }
-        )
-    )
-    rows = np.arange(number)
-    caps = [Cap(attribute="category", max_items=most), Cap(attribute="price", max_items=number)]
-    assert within_caps(rows + 20, rows, caps, k, catalog).tolist() == [row + 20 for row in chosen]
-    backwards = within_caps(rows[::-1], rows[::-1], caps, k, catalog)
-    assert backwards.tolist() == fitting_rows(rows[::-1].tolist(), most, k)
-
-
-def fitting_rows(rows: list[int], most: int, k: int) -> list[int]:
-    found = fitting([str(row) for row in rows], lambda row: set(CATEGORIES[int(row)]), most, k)
-    return [int(row) for row in found]

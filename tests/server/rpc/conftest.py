@@ -14,8 +14,8 @@ import shortlist
 from shortlist.v1.event_pb2_grpc import EventServiceStub
 from shortlist.v1.recommendation_pb2_grpc import RecommendationServiceStub
 from shortlist.v1.search_pb2_grpc import SearchServiceStub
-from shortlist_server.app import Background
 from shortlist_server.config import Settings
+from tests.server.background import Background
 
 Refused: TypeAlias = Callable[[Callable[[], Any]], "grpc.RpcError"]
 

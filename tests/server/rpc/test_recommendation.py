@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import shortlist
+from shortlist.package.arrays import Sparse
 from shortlist.v1.filter_pb2 import Boost, Filters, NumericRange
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import (
@@ -124,11 +125,10 @@ def test_a_batch_answers_each_request_as_if_it_were_alone(recommendation: Recomm
     assert len(third.response.items) == 2
 
 
-def test_recorded_events_change_the_next_recommendation(client: shortlist.Client, package: Package) -> None:
-    neighbours = package.neighbours["item_neighbours"]
+def test_recorded_events_change_the_next_recommendation(client: shortlist.Client, neighbours: Sparse) -> None:
     row = int(np.argmax(np.diff(neighbours.indptr)))
-    item_id = str(package.catalog.item_ids[row])
-    similar = [str(package.catalog.item_ids[other]) for other in neighbours.indices[neighbours.indptr[row] :][:8]]
+    item_id = f"item-{row:03d}"
+    similar = [f"item-{other:03d}" for other in neighbours.indices[neighbours.indptr[row] :][:8]]
 
     def ranks() -> dict[str, int]:
         reply = client.recommend(user_id="changing", k=60)
@@ -185,16 +185,17 @@ def test_rank_orders_the_callers_candidates_and_reports_unknown_ones(client: sho
     assert [error.item_id for error in reply.item_errors] == ["nope"]
 
 
-def test_similar_items_are_the_neighbours_without_the_item(client: shortlist.Client, package: Package) -> None:
-    reply = client.similar_items("item-003", k=4)
-    neighbours = package.neighbours["item_neighbours"]
+def test_similar_items_are_the_neighbours_without_the_item(
+    client: shortlist.Client, package: Package, neighbours: Sparse
+) -> None:
+    reply = client.similar_items("item-003", k=4, source="item_neighbours")
     entries = slice(neighbours.indptr[3], neighbours.indptr[4])
     expected = [row for row in neighbours.indices[entries] if package.catalog.available[row]][:4]
-    assert [item.item_id for item in reply.items] == [package.catalog.item_ids[row] for row in expected]
+    assert [item.item_id for item in reply.items] == [f"item-{row:03d}" for row in expected]
 
 
 def test_similar_items_by_vectors_are_compared_by_cosine(client: shortlist.Client, package: Package) -> None:
-    vectors = package.vectors["two_tower"].vectors(np.arange(60))
+    vectors = package.spaces["two_tower"].vectors(np.arange(60))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = unit @ unit[3]
     cosines[3] = -np.inf

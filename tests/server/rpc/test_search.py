@@ -15,11 +15,12 @@ from shortlist.v1.recommendation_pb2 import SimilarItemsRequest
 from shortlist.v1.search_pb2 import SearchRequest
 from shortlist.v1.search_pb2_grpc import SearchServiceStub
 from shortlist.v1.tensor_pb2 import DATA_TYPE_FLOAT32, DATA_TYPE_INT64, Tensor
+from shortlist_kernels import VectorIndex
+from shortlist_server.batching.deadline import Deadline, Task
 from shortlist_server.catalog.package import open_package
-from shortlist_server.errors import DeadlineImpossible
-from shortlist_server.pipeline.search import VectorSearch
-from shortlist_server.pipeline.similar import SimilarItems
-from shortlist_server.pipeline.task import Deadline, Task
+from shortlist_server.errors import DeadlineImpossibleError
+from shortlist_server.search.service import VectorSearch
+from shortlist_server.search.similar import SimilarItems
 
 Details = Callable[[grpc.RpcError], dict[str, Any]]
 QUERIES = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
@@ -31,7 +32,7 @@ def tensor(array: Any, **changes: Any) -> Tensor:
 
 
 def test_search_finds_the_exact_top_k(client: shortlist.Client, package_dir: Path) -> None:
-    vectors = np.load(package_dir / "vectors/two_tower.npy")
+    vectors = VectorIndex.load(package_dir / "vectors/two_tower.index").vectors(np.arange(60))
     products = QUERIES.astype(np.float64) @ vectors.astype(np.float64).T
     order = np.argsort(-products, axis=1, kind="stable")[:, :7]
     scores, ids = client.search(QUERIES, k=7)
@@ -99,7 +100,7 @@ def test_what_nobody_waits_for_is_not_begun(kind: str, package_dir: Path) -> Non
     else:
         asked = SimilarItemsRequest(item_id="item-001")
         outcomes = list(SimilarItems(package).run([Task(asked, gone), Task(asked)]))
-    assert isinstance(outcomes[0], DeadlineImpossible)
+    assert isinstance(outcomes[0], DeadlineImpossibleError)
     assert not isinstance(outcomes[1], Exception)
 
 

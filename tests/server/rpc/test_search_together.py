@@ -19,9 +19,10 @@ from shortlist.v1.search_pb2_grpc import SearchServiceStub
 from shortlist.v1.tensor_pb2 import DATA_TYPE_FLOAT32, Tensor
 from shortlist_kernels import VectorIndex
 from shortlist_server import app
-from shortlist_server.app import Background
+from shortlist_server.batching.batcher import Batcher, Queue
 from shortlist_server.config import Settings
-from shortlist_server.rpc.door import Door
+from tests.server.background import Background
+from tests.server.conftest import vector_index
 
 EditManifest: TypeAlias = Callable[[Callable[[dict[str, Any]], None]], None]
 ReplaceFile: TypeAlias = Callable[[str, bytes], None]
@@ -40,7 +41,7 @@ class Gate:
         self.open.set()
         self.entered = threading.Event()
         self.scanned: list[np.ndarray[Any, Any]] = []
-        self.doors: list[Door] = []
+        self.batchers: list[Batcher] = []
 
     def wrap(self, search: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(index: VectorIndex, queries: Any, *arguments: Any, **options: Any) -> Any:
@@ -51,19 +52,20 @@ class Gate:
 
         return wrapped
 
-    def make_door(self, **options: Any) -> Door:
-        self.doors.append(Door(**options))
-        return self.doors[-1]
+    def make_batcher(self, **options: Any) -> Batcher:
+        self.batchers.append(Batcher(**options))
+        return self.batchers[-1]
 
-    def num_waiting(self) -> int:
-        return len(self.doors[0]._queue)
+    @property
+    def queue(self) -> Queue[Any, Any]:
+        return self.batchers[0].queues["search"]
 
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     made = Gate()
     monkeypatch.setattr(VectorIndex, "search", made.wrap(VectorIndex.search))
-    monkeypatch.setattr(app, "Door", made.make_door)
+    monkeypatch.setattr(app, "Batcher", made.make_batcher)
     return made
 
 
@@ -72,11 +74,13 @@ def stubs(
     gate: Gate, package_copy: Path, replace_file: ReplaceFile, edit_manifest: EditManifest, tmp_path: Path
 ) -> Iterator[list[SearchServiceStub]]:
     """A connection for each client, to a server whose package has a second vector space."""
-    np.save(tmp_path / "other.npy", np.random.default_rng(1).standard_normal((60, 5)).astype(np.float32))
-    replace_file("vectors/other.npy", (tmp_path / "other.npy").read_bytes())
-    edit_manifest(lambda manifest: manifest["rerank"].update(vectors="other"))
+    vector_index(np.random.default_rng(1).standard_normal((60, 5)).astype(np.float32)).save(tmp_path / "other.index")
+    replace_file("vectors/other.index", (tmp_path / "other.index").read_bytes())
+    other = {"name": "other", "metric": "METRIC_INNER_PRODUCT", "dimensions": 5}
+    edit_manifest(lambda manifest: manifest["spaces"].append(other))
     with ExitStack() as stack:
         target = stack.enter_context(Background(Settings(package=package_copy, state=tmp_path / "state", port=0)))
+        stack.callback(gate.open.set)  # or a test that failed would leave the server with work that never ends
         channels = [
             stack.enter_context(grpc.insecure_channel(target, options=[("test.client", number)]))
             for number in range(NUM_CLIENTS)
@@ -146,8 +150,9 @@ def test_those_that_wait_share_one_scan_and_those_too_late_are_in_none(
         assert gate.entered.wait(TIMEOUT_S)
         gate.scanned.clear()
         together = [threads.submit(answer_to, stubs[seed], plain(seed)) for seed in range(20)]
-        until(lambda: gate.num_waiting() == 20)
-        gate.doors[0]._row_cost_s.clear()  # else they may be refused instead of let in
+        until(lambda: gate.queue.num_waiting == 20)
+        for _ in range(100):  # until a row seems to cost nothing, or they may be refused instead of let in
+            gate.queue.observe(num_rows=1, seconds=0.0)
         late = [threads.submit(answer_to, stubs[21 + seed], plain(200 + seed), 0.2) for seed in range(5)]
         codes = {answer.result()[0] for answer in late}
         gate.open.set()

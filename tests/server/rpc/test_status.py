@@ -7,13 +7,13 @@ import pytest
 from google.protobuf.message import DecodeError
 from structlog.testing import capture_logs
 
+from shortlist.package import PackageError
 from shortlist_server.errors import (
-    DeadlineImpossible,
-    InvalidRequest,
-    NotServed,
-    Overloaded,
-    PackageError,
-    ShuttingDown,
+    DeadlineImpossibleError,
+    InvalidRequestError,
+    NotServedError,
+    OverloadedError,
+    ShuttingDownError,
     StateError,
 )
 from shortlist_server.rpc.status import problem_of
@@ -22,12 +22,12 @@ from shortlist_server.rpc.status import problem_of
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (InvalidRequest([("k", "0 is not in 1..1000")]), grpc.StatusCode.INVALID_ARGUMENT),
+        (InvalidRequestError([("k", "0 is not in 1..1000")]), grpc.StatusCode.INVALID_ARGUMENT),
         (DecodeError("garbage"), grpc.StatusCode.INVALID_ARGUMENT),
-        (NotServed("later"), grpc.StatusCode.UNIMPLEMENTED),
-        (Overloaded("full", 0.25), grpc.StatusCode.RESOURCE_EXHAUSTED),
-        (DeadlineImpossible("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
-        (ShuttingDown("bye"), grpc.StatusCode.UNAVAILABLE),
+        (NotServedError("later"), grpc.StatusCode.UNIMPLEMENTED),
+        (OverloadedError("full", 0.25), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (DeadlineImpossibleError("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
+        (ShuttingDownError("bye"), grpc.StatusCode.UNAVAILABLE),
         (StateError("disk full"), grpc.StatusCode.UNAVAILABLE),
         (PackageError("items.parquet", "gone"), grpc.StatusCode.INTERNAL),
         (ValueError("bug"), grpc.StatusCode.INTERNAL),
@@ -50,5 +50,5 @@ def test_an_unexpected_error_is_logged_under_the_id_that_the_caller_is_told() ->
 
 
 def test_the_time_to_wait_is_never_rounded_to_nothing() -> None:
-    problem = problem_of(Overloaded("full", 0.0001), "/method")
+    problem = problem_of(OverloadedError("full", 0.0001), "/method")
     assert problem.to_request_error().retry_after_ms == 1

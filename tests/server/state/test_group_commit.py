@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist_server.errors import Overloaded, StateError
+from shortlist_server.errors import OverloadedError, StateError
 from shortlist_server.state import EventBatch
 from shortlist_server.state.group_commit import GroupCommit
 from shortlist_server.state.lmdb_store import LmdbStore
@@ -92,7 +92,7 @@ def test_too_much_waiting_is_refused_with_a_time_to_come_back(tmp_path: Path) ->
 
     async def scenario() -> list[int]:
         first = await begin(commit, store, event("a", copies=4))
-        with pytest.raises(Overloaded, match="4 events wait") as refusal:
+        with pytest.raises(OverloadedError, match="4 events wait") as refusal:
             await commit.append(event("b"))
         assert refusal.value.retry_after_s > 0
         store.let_go.set()

@@ -13,7 +13,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from shortlist_server.errors import StateError
+from shortlist_server.errors import DamagedRecordError, StateError
 from shortlist_server.state import EventBatch
 from shortlist_server.state.lmdb_store import LmdbStore
 
@@ -22,8 +22,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from shortlist_server.errors import StateError
+from shortlist_server.logs import configure_logs
 from shortlist_server.state import EventBatch
 from shortlist_server.state.lmdb_store import LmdbStore
+
+configure_logs("error")  # to standard error: what these scripts print is their result
 
 def batch(user, numbers):
     numbers = list(numbers)
@@ -186,8 +189,21 @@ def test_a_damaged_profile_costs_its_user_only(tmp_path: Path, record: bytes) ->
         transaction.put(b"ill", record, db=environment.open_db(b"profiles", txn=transaction))
     store = LmdbStore(tmp_path)
     for refused in (lambda: store.profiles(["ill"]), lambda: store.append(batch("ill", range(3)))):
-        with pytest.raises(StateError, match="profile record"):
+        with pytest.raises(DamagedRecordError, match="profile record"):
             refused()
     assert len(store.profiles(["well"])[0].item_ids) == 3
     assert store.count_events() == 3
     store.close()
+
+
+def test_a_failing_store_is_not_a_damaged_record_and_its_path_is_for_the_log_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = LmdbStore(tmp_path)
+    store.close()
+    for refused in (lambda: store.profiles(["u"]), lambda: store.append(batch("u", range(3))), store.count_events):
+        with pytest.raises(StateError, match="the event store failed") as failure:
+            refused()
+        assert not isinstance(failure.value, DamagedRecordError)
+        assert str(tmp_path) not in str(failure.value)
+        assert str(tmp_path) in "".join(capsys.readouterr())

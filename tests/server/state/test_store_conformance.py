@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,24 +23,34 @@ from shortlist_server.state.lmdb_store import LmdbStore
 VIEW, PURCHASE, DISLIKE = 1, 4, 6
 MAX_ITEMS: Final = 8
 Event: TypeAlias = tuple[str, str, int, int]  # user, item, type, timestamp
-OpenStore: TypeAlias = Callable[[Path], Store]
+OpenStore: TypeAlias = Callable[[], Store]
+Backend: TypeAlias = Callable[[], AbstractContextManager[OpenStore]]
+"""Storage with nothing in it, and what opens a store over it, as often as one likes, one after the other."""
 
 
-def open_lmdb(path: Path) -> Store:
-    return LmdbStore(path, max_profile_items=MAX_ITEMS, map_bytes=1 << 16)
+@contextmanager
+def lmdb_backend() -> Iterator[OpenStore]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda: LmdbStore(Path(folder), max_profile_items=MAX_ITEMS, map_bytes=1 << 16)
 
 
-BACKENDS: Final = {"lmdb": open_lmdb}
+BACKENDS: Final[dict[str, Backend]] = {"lmdb": lmdb_backend}
 
 
 @pytest.fixture(params=list(BACKENDS), scope="module")
-def open_store(request: pytest.FixtureRequest) -> OpenStore:
+def backend(request: pytest.FixtureRequest) -> Backend:
     return BACKENDS[request.param]
 
 
 @pytest.fixture
-def store(open_store: OpenStore, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path)
+def open_store(backend: Backend) -> Iterator[OpenStore]:
+    with backend() as open_one:
+        yield open_one
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Iterator[Store]:
+    opened = open_store()
     yield opened
     opened.close()
 
@@ -123,18 +134,18 @@ def test_the_longest_ids_of_any_script_are_kept_apart(store: Store) -> None:
     assert [len(exported) for exported in store.export(long)] == [2]
 
 
-def test_everything_is_there_after_reopening(open_store: OpenStore, tmp_path: Path) -> None:
-    first = open_store(tmp_path)
+def test_everything_is_there_after_reopening(open_store: OpenStore) -> None:
+    first = open_store()
     first.append(batch(("u", "a", VIEW, 1), ("u", "b", PURCHASE, 2)))
     first.close()
-    second = open_store(tmp_path)
+    second = open_store()
     assert entries(second.profiles(["u"])[0]) == [("a", VIEW, 1), ("b", PURCHASE, 2)]
     assert second.append(batch(("u", "a", VIEW, 1))) == 0
     second.close()
 
 
-def test_a_closed_store_refuses(open_store: OpenStore, tmp_path: Path) -> None:
-    store = open_store(tmp_path)
+def test_a_closed_store_refuses(open_store: OpenStore) -> None:
+    store = open_store()
     store.close()
     with pytest.raises(StateError):
         store.append(batch(("u", "a", VIEW, 1)))
@@ -221,12 +232,10 @@ EVENTS = st.tuples(
 
 @settings(max_examples=40, deadline=None)
 @given(batches=st.lists(st.lists(EVENTS, max_size=25), min_size=1, max_size=4))
-def test_any_order_of_arrival_gives_the_profile_of_the_definition(
-    open_store: OpenStore, batches: list[list[Event]]
-) -> None:
+def test_any_order_of_arrival_gives_the_profile_of_the_definition(backend: Backend, batches: list[list[Event]]) -> None:
     events = [event for part in batches for event in part]
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(Path(folder))
+    with backend() as open_one:
+        store = open_one()
         counts = [store.append(batch(*part)) for part in batches]
         profiles = store.profiles(["u", "v"])
         store.close()

@@ -1,11 +1,17 @@
-"""Where candidates come from. Each source is asked twice: for its best items, and for its score of given ones.
+"""Where candidates come from: one module a kind of source, and nothing outside this folder asks which kind one is.
 
-source.py           the interface, and the builder that reads the manifest
-two_tower.py        user tower on ONNX, exact top-k over item vectors
-item_neighbours.py  the neighbours of what the user touched, older items decayed
-popular.py          the popularity column
+source.py            what every kind answers, and what it is built from
+kinds.py             the registry: a line a kind
+item_scores.py       one score an item, for everybody
+item_matrix.py       the weighted history times a sparse matrix
+user_vector.py       the items nearest to a vector of the user
+user_neighbours.py   what the users with the most similar histories took
+candidate_scorer.py  a graph that scores what others found
+history.py           the weights of a history
+candidate_graph.py   a graph over candidates, run so that no request changes another's scores
 """
 
-from shortlist_server.pipeline.sources.source import Source, build_sources
+from shortlist_server.pipeline.sources.kinds import build_sources
+from shortlist_server.pipeline.sources.source import Source, SourceQuery
 
-__all__ = ["Source", "build_sources"]
+__all__ = ["Source", "SourceQuery", "build_sources"]

@@ -1,0 +1,96 @@
+"""Space: one index, compared by its metric or by cosine, exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shortlist.package import PackageError
+from shortlist.v1 import manifest_pb2 as manifest
+from shortlist_kernels import VectorIndex
+from shortlist_server.catalog.spaces import Space, open_space
+from tests.server.conftest import space_entry, vector_index
+
+
+def nearest(vectors_ND: np.ndarray, row: int, mask_N: np.ndarray, k: int) -> list[int]:
+    """The rows by cosine in float64, ties by row."""
+    exact = vectors_ND.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1)
+    unit = exact / np.where(lengths > 0, lengths, 1.0)[:, None]
+    cosines = unit @ unit[row]
+    rows = np.flatnonzero(mask_N)
+    return [int(one) for one in rows[np.lexsort((rows, -cosines[rows]))][:k]]
+
+
+@given(seed=st.integers(0, 10_000), k=st.integers(1, 12), kind=st.sampled_from(["plain", "alike", "ties", "zeros"]))
+def test_the_nearest_by_cosine_are_exact_whatever_the_vectors(seed: int, k: int, kind: str) -> None:
+    random = np.random.default_rng(seed)
+    vectors = random.standard_normal((40, 6)).astype(np.float32)
+    if kind == "alike":  # differences that float32 cannot tell apart in one pass
+        vectors = (vectors[:1] + 1e-6 * vectors).astype(np.float32)
+    if kind == "ties":
+        vectors = vectors[random.integers(0, 5, 40)]
+    if kind == "zeros":
+        vectors[random.integers(0, 40, 10)] = 0.0
+    mask = random.random(40) < 0.8
+    mask[3] = False
+    scores, rows = Space("s", vector_index(vectors), 1).nearest_by_cosine(3, mask, k)
+    assert rows.tolist() == nearest(vectors, 3, mask, k)
+    assert (np.diff(scores) <= 0).all()
+
+
+def test_nobody_allowed_means_nobody_found() -> None:
+    space = Space("s", vector_index(np.eye(4, dtype=np.float32)), 1)
+    scores, rows = space.nearest_by_cosine(0, np.zeros(4, np.bool_), 3)
+    assert len(scores) == len(rows) == 0
+
+
+def write(root: Path, index: VectorIndex) -> None:
+    (root / "vectors").mkdir()
+    index.save(root / "vectors/s.index")
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (space_entry("s", 4), "is inner_product, 3 dimensions, the manifest says inner_product, 4"),
+        (manifest.Space(name="s", metric=manifest.METRIC_COSINE, dimensions=3), "the manifest says cosine, 3"),
+    ],
+)
+def test_a_space_that_is_not_what_the_manifest_says_is_refused(
+    tmp_path: Path, entry: manifest.Space, fault: str
+) -> None:
+    write(tmp_path, vector_index(np.ones((5, 3), np.float32)))
+    with pytest.raises(PackageError, match=fault):
+        open_space(tmp_path, entry, 5, 1)
+
+
+def test_ids_other_than_the_rows_are_refused(tmp_path: Path) -> None:
+    index = VectorIndex(3, "inner_product")
+    index.add(np.array([0, 2, 1]), np.ones((3, 3), np.float32))
+    write(tmp_path, index)
+    with pytest.raises(PackageError, match=r"vectors/s\.index: holds 3 vectors, not those of rows 0\.\.2"):
+        open_space(tmp_path, space_entry("s", 3), 3, 1)
+
+
+def test_a_vector_that_is_too_large_to_multiply_is_refused_with_its_row(tmp_path: Path) -> None:
+    vectors = np.ones((5, 3), np.float32)
+    vectors[3, 1] = 3e38
+    write(tmp_path, vector_index(vectors))
+    with pytest.raises(PackageError, match=r"vectors/s\.index: the vector of row 3 holds 3e\+38"):
+        open_space(tmp_path, space_entry("s", 3), 5, 1)
+
+
+def test_a_damaged_file_is_named_once(tmp_path: Path) -> None:
+    write(tmp_path, vector_index(np.ones((5, 3), np.float32)))
+    file = tmp_path / "vectors/s.index"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(PackageError, match=r"^vectors/s\.index: the checksum") as refused:
+        open_space(tmp_path, space_entry("s", 3), 5, 1)
+    assert str(refused.value).count("s.index") == 1
