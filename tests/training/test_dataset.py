@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from shortlist_training.data.split import Window, global_time, windows_before_test
 
 from shortlist_training.data.dataset import align
 from shortlist_training.data.histories import histories_before, history_features, new_items_in, seen_before
 from shortlist_training.data.queries import count_active_users, task_in
-from shortlist_training.data.split import Window, global_time, windows_before_test
 from shortlist_training.errors import InputError
 from tests.training.data_sets import dataset_of, ids_of
 from tests.training.shop import shop_events

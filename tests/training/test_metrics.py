@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
-from shortlist_training.data.histories import Lists
 from shortlist_training.metrics import (
     coverage,
     hit_rate,
@@ -17,6 +15,8 @@ from shortlist_training.metrics import (
     reciprocal_rank,
     summarise,
 )
+
+from shortlist_training.data.histories import Lists
 
 # Two users. The first took items 3, 5, 9 and is shown 5, 1, 3; the second took 0 and is shown 2, and then nothing.
 ROWS = np.array([[5, 1, 3], [2, -1, -1]])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shortlist_training.package import Draft, read_package, verify
 
 from shortlist_training.errors import InputError
-from shortlist_training.package import Draft, read_package, verify
 
 MANIFEST = {"schema_version": 1}
 

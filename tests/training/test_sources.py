@@ -3,14 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from shortlist_training.data.split import Window
+from shortlist_training.models.two_tower.examples import build_examples
 
 from shortlist_training.data.histories import Lists
 from shortlist_training.data.queries import Queries, task_in
-from shortlist_training.data.split import Window
 from shortlist_training.errors import InputError
 from shortlist_training.models import item_neighbours, popular
 from shortlist_training.models.item_neighbours import Choice
-from shortlist_training.models.two_tower.examples import build_examples
 from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.recipes import ItemNeighboursSettings, PopularSettings
 from tests.training.data_sets import dataset_of, ids_of

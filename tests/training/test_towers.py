@@ -6,15 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-
-from shortlist_training.data.histories import Lists
-from shortlist_training.loop import EpochBatches, Schedule
 from shortlist_training.models.ranker.attention import ExportedRanker, RankerGraph
 from shortlist_training.models.ranker.features import NUM_ITEM_FEATURES, ItemTables
 from shortlist_training.models.ranker.stacked import Stacked
+from shortlist_training.models.two_tower.towers import ExportedUserTower
+
+from shortlist_training.data.histories import Lists
+from shortlist_training.loop import EpochBatches, Schedule
 from shortlist_training.models.ranker.training import calibrate, calibration_error, ranked_rows
 from shortlist_training.models.two_tower.text import TextTable, text_table
-from shortlist_training.models.two_tower.towers import ExportedUserTower
 from shortlist_training.models.two_tower.training import Towers, TwoTowerTraining
 from shortlist_training.recipes import Recipe
 

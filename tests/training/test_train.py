@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from shortlist_training.evaluate import evaluate
 from shortlist_training.golden import golden_requests
 from shortlist_training.package import read_package, verify
 from tests.demo_run import PLAIN_TERMINAL, run_shortlist
+from tests.processes import start_process
 from tests.training.conftest import Trained
 from tests.training.runner import one_line_error
 from tests.training.shop import ITEMS_PER_KIND, KINDS
@@ -140,13 +140,7 @@ def test_ctrl_c_in_mid_training_ends_with_130_and_says_how_to_go_on(trained: Tra
 
 def _stop_at(line_start: str, number: signal.Signals, *arguments: str) -> tuple[int, str]:
     """Send the signal when the run prints that line; the exit code and what stood on stderr behind the notes."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "shortlist.cli", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | PLAIN_TERMINAL,
-    )
+    process = start_process([sys.executable, "-m", "shortlist.cli", *arguments], env=os.environ | PLAIN_TERMINAL)
     assert process.stdout is not None
     with process:
         for line in process.stdout:

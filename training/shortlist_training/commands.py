@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shortlist_training.errors import InputError
+from shortlist.package.errors import PackageError
+from shortlist_training.errors import GateError, InputError
 
 if TYPE_CHECKING:
     from shortlist_training.data.dataset import Dataset
     from shortlist_training.data.reader import RawData
 
+REFUSED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -32,7 +34,7 @@ DataOption = Annotated[
 def train(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="The model package to write; an older package there is replaced.")],
-    recipe: Annotated[str, typer.Option(help="Which settings to train with.")] = "hybrid",
+    recipe: Annotated[str, typer.Option(help="What to train, and how: a name, or MODULE:FUNCTION.")] = "hybrid",
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn by chance.")] = 0,
     log_dir: Annotated[
         Path | None,
@@ -73,14 +75,15 @@ def evaluate(
 ) -> None:
     """Full-ranking metrics of a package on the test period of a data directory, with the protocol beside them."""
     with _one_line_errors():
-        from shortlist_training import evaluate as evaluation
-        from shortlist_training.package import read_package
-        from shortlist_training.reports import print_report, write_report
+        from shortlist_training.evaluation.evaluate import evaluate as judge
+        from shortlist_training.evaluation.reports import print_report, write_report
+        from shortlist_training.open_package import open_package
+        from shortlist_training.protocols import find_protocol
 
-        evaluation.find_protocol(protocol)
-        opened = read_package(package)
+        agreed = find_protocol(protocol)
+        opened = open_package(package)
         dataset = _read(data, rejects=None)
-        report = evaluation.evaluate(opened, dataset, protocol=protocol, cutoff=k, seed=seed)
+        report = judge(opened, dataset, agreed, cutoff=k, seed=seed)
         print_report(report)
         if json is not None:
             write_report(report, json)
@@ -91,7 +94,7 @@ def list_built_in() -> None:
     """List the built-in data sets."""
     with _one_line_errors():
         from shortlist_training.datasets import built_in
-        from shortlist_training.reports import print_rows
+        from shortlist_training.evaluation.reports import print_rows
 
         rows = [(name, d.description, d.licence) for name, d in built_in().items()]
         print_rows("built-in data sets", ("name", "description", "licence"), rows)
@@ -118,7 +121,7 @@ def check(
     """Read every row of a data directory, count what it holds and what was refused."""
     with _one_line_errors():
         from shortlist_training.data.reader import read_directory
-        from shortlist_training.reports import print_data
+        from shortlist_training.evaluation.reports import print_data
 
         raw = read_directory(directory)
         print_data(raw)
@@ -130,7 +133,10 @@ def _one_line_errors() -> Iterator[None]:
     try:
         with _interrupted_as("interrupted"):
             yield
-    except InputError as error:
+    except GateError as error:
+        typer.echo(f"refused: {error}", err=True)
+        raise typer.Exit(REFUSED) from None
+    except (InputError, PackageError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
 

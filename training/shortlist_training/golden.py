@@ -1,83 +1,74 @@
 """Golden requests: answers for real users, computed from the written files, that a server must reproduce.
 
-B requests, K results.
+B requests, K results, C candidates.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from shortlist.v1.manifest_pb2 import Golden, GoldenEvent, GoldenList, GoldenRequest, GoldenSource
 from shortlist_training.data.dataset import Dataset
-from shortlist_training.data.histories import Histories, Lists, histories_before, history_features
+from shortlist_training.data.histories import Histories, Lists, histories_of
 from shortlist_training.data.queries import Queries
-from shortlist_training.models import Retrieved
-from shortlist_training.open_package import open_funnel
-from shortlist_training.package import Package
+from shortlist_training.open_package import Package, open_funnel
+from shortlist_training.sources.kinds import Retrieved
 
-TOLERANCE = 1e-4
-_NUM_REQUESTS = 16
-_K = 10
-
-
-def golden_requests(package: Package, dataset: Dataset, cut: int) -> dict[str, object]:
-    """One cold start and users whose histories before `cut` have lengths from the shortest to the longest kept."""
-    histories = _last(histories_before(dataset, cut), package.manifest["max_history"])
-    by_length = np.argsort(np.diff(histories.indptr), kind="stable")
-    nobody = int(np.sum(np.diff(histories.indptr) == 0))
-    spread = np.linspace(nobody, len(by_length) - 1, _NUM_REQUESTS - 1).astype(np.int64)
-    users = by_length[np.unique(spread)]
-    items_BL, recency_BL = history_features(histories, users, package.manifest["max_history"])
-    seen = Lists(histories.indptr, histories.rows).take(users)
-    queries = Queries(
-        np.concatenate([np.zeros_like(items_BL[:1]), items_BL]),
-        np.concatenate([np.zeros_like(recency_BL[:1]), recency_BL]),
-        Lists(np.concatenate(([0], seen.indptr)), seen.rows),
-    )
-    item_ids = package.items["item_id"].to_list()
-    past: list[list[dict[str, object]]] = [[]]
-    for user in users:
-        entries = slice(histories.indptr[user], histories.indptr[user + 1])
-        pairs = zip(histories.rows[entries].tolist(), histories.timestamps[entries].tolist(), strict=True)
-        past.append([{"item_id": item_ids[row], "timestamp": time} for row, time in pairs])
-    return {"tolerance": TOLERANCE, "requests": _answers(package, queries, past, item_ids)}
+TOLERANCE: Final = 1e-4  # what two builds of onnxruntime and two instruction sets may differ by
+_NUM_REQUESTS: Final = 16
+_K: Final = 10
+_MAX_EVENTS: Final = 200  # of one request: longer than most models look back, and small as JSON
 
 
-def _answers(
-    package: Package, queries: Queries, past: list[list[dict[str, object]]], item_ids: list[str]
-) -> list[dict[str, Any]]:
+def golden_requests(package: Package, dataset: Dataset) -> Golden:
+    """One cold start and users of `dataset` whose histories have lengths from the shortest to the longest."""
+    queries = _queries(dataset)
     funnel = open_funnel(package)
-    retrieved = funnel.retrieve(queries)
-    fused = funnel.fuse(retrieved)
+    lists = funnel.retrieve(queries)
+    fused = funnel.fill(queries, funnel.fuse(lists), _K)
     ranked = funnel.order(queries, fused)
-    return [
-        {
-            "history": history,
-            "k": _K,
-            "sources": {
-                source.name: _top(lists, request, item_ids)
-                for source, lists in zip(funnel.sources, retrieved, strict=True)
-            },
-            "fused": _top(fused, request, item_ids),
-            "ranked": _top(ranked, request, item_ids),
-        }
-        for request, history in enumerate(past)
-    ]
+    named = {name: found for name, found in lists.items() if funnel.sources[name].retrieves}
+    requests = [_request(package, queries, index, named, fused, ranked) for index in range(len(queries))]
+    return Golden(tolerance=TOLERANCE, requests=requests)
 
 
-def _top(lists: Retrieved, request: int, item_ids: list[str]) -> dict[str, object]:
-    scores_BK, rows_BK = lists
-    rows = rows_BK[request, :_K]
+def _queries(dataset: Dataset) -> Queries:
+    """What requests that carry their history say: its items are all that was seen."""
+    histories = histories_of(dataset).last(_MAX_EVENTS)
+    by_length = np.argsort(histories.lengths(), kind="stable")
+    nobody = int((histories.lengths() == 0).sum())
+    spread = np.linspace(nobody, len(by_length) - 1, _NUM_REQUESTS - 1).astype(np.int64)
+    taken = histories.take(by_length[np.unique(spread)])
+    indptr = np.concatenate(([0], taken.indptr))
+    with_cold = Histories(indptr, taken.rows, taken.timestamps, taken.types, taken.values)
+    return Queries(with_cold, Lists(indptr, taken.rows), np.full(len(indptr) - 1, dataset.as_of, np.int64))
+
+
+def _request(
+    package: Package,
+    queries: Queries,
+    index: int,
+    lists: Mapping[str, Retrieved],
+    fused: Retrieved,
+    ranked: Retrieved,
+) -> GoldenRequest:
+    histories = queries.histories
+    entries = slice(histories.indptr[index], histories.indptr[index + 1])
+    pairs = zip(histories.rows[entries].tolist(), histories.timestamps[entries].tolist(), strict=True)
+    return GoldenRequest(
+        history=[GoldenEvent(item_id=package.item_ids[row], timestamp=time) for row, time in pairs],
+        k=_K,
+        sources=[GoldenSource(name=name, list=_top(package, found, index)) for name, found in lists.items()],
+        fused=_top(package, fused, index),
+        ranked=_top(package, ranked, index),
+    )
+
+
+def _top(package: Package, found: Retrieved, index: int) -> GoldenList:
+    scores_BK, rows_BK = found
+    rows: NDArray[np.int64] = rows_BK[index, :_K]
     rows = rows[rows >= 0]
-    return {
-        "item_ids": [item_ids[row] for row in rows.tolist()],
-        "scores": scores_BK[request, : len(rows)].astype(float).tolist(),
-    }
-
-
-def _last(histories: Histories, max_history: int) -> Histories:
-    """The last `max_history` entries of every history: what a request would carry."""
-    lengths = np.diff(histories.indptr)
-    kept = np.minimum(lengths, max_history)
-    positions = np.arange(len(histories.rows)) - np.repeat(histories.indptr[:-1], lengths)
-    keep = positions >= np.repeat(lengths - kept, lengths)
-    return Histories(np.concatenate(([0], np.cumsum(kept))), histories.rows[keep], histories.timestamps[keep])
+    scores = scores_BK[index, : len(rows)].astype(float).tolist()
+    return GoldenList(item_ids=package.item_ids.take(rows.tolist()), scores=scores)

@@ -1,134 +1,183 @@
-"""The recipes: every setting of a training run in one place, with its default.
+"""What a recipe is, and those that there are: functions of the data's shape, with every choice and its default.
 
-Lengths of time are shares of the data's own time span, so that one recipe fits a shop with a month of clicks and a
-catalogue with twenty years of ratings.
+Lengths of time follow the data's own time span, so that one recipe fits a shop with a month of clicks and a catalogue
+with twenty years of ratings. Light at import: settings only.
 """
 
+import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+import numpy as np
+
+from shortlist_training.data.dataset import Dataset
 from shortlist_training.errors import InputError
+from shortlist_training.models.item_neighbours.settings import ItemNeighboursSettings
+from shortlist_training.models.popular.settings import PopularSettings
+from shortlist_training.models.ranker.settings import RankerSettings
+from shortlist_training.models.two_tower.settings import TwoTowerSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PopularSettings:
-    """Time-decayed popularity; the half-life is chosen on validation. Infinity counts every event alike."""
+class Shape:
+    """What a recipe may know of the data, measured on the part that may be learned from.
 
-    half_life_shares: tuple[float, ...] = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, float("inf"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemNeighboursSettings:
-    """Item kNN; shrinkage, the half-life of interactions and the history decay are chosen on validation.
-
-    Attributes:
-        num_neighbours: how many neighbours of an item are kept.
-        user_exponent: an interaction of a user with n items weighs n ** -user_exponent; those who take everything
-            say little about likeness.
-        half_life_shares: age at which an interaction counts half.
-        shrinkages: added to the denominator of the cosine, in interactions.
-        history_decays: weight of a history item per step back from the newest.
+    has_values, has_text, has_image: some event has a value, some item a title or text, some item an image.
     """
 
-    num_neighbours: int = 200
-    user_exponent: float = 0.5
-    half_life_shares: tuple[float, ...] = (1 / 8, 1 / 3, float("inf"))
-    shrinkages: tuple[float, ...] = (0.0, 3.0)
-    history_decays: tuple[float, ...] = (0.8, 0.9, 0.95, 0.98, 1.0)
+    num_users: int
+    num_items: int
+    num_events: int
+    mean_length: float
+    span_days: float
+    has_values: bool
+    has_text: bool
+    has_image: bool
+
+    @property
+    def has(self) -> frozenset[str]:
+        """What families may need, by the words in which they say so; every event has a time."""
+        given = {"time": True, "values": self.has_values, "text": self.has_text, "image": self.has_image}
+        return frozenset(name for name, present in given.items() if present)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TwoTowerSettings:
-    """User tower over the history, item tower over id and text.
+class Part:
+    """A model of a recipe.
 
     Attributes:
-        dim: length of a vector.
-        text_buckets, text_tokens: hashed words and word pieces: how many different ones, how many an item keeps.
-        id_dropout: how often training hides an item's id, so that its text alone must do.
-        half_life_share: age at which a training example counts half.
-        max_epochs, patience: of the first fit, stopped early on the full-ranking NDCG@10 of the window behind it.
-        refit_epochs, refit_learning_rate: of each later fit, which goes on from the one before.
-        examples_per_epoch, max_examples: larger data is sampled per epoch; the most recent examples are kept.
-        min_batches_per_epoch: an epoch passes over small data as often as that takes.
-        max_targets: of one example.
-        full_softmax_items: up to so many items the softmax is full, beyond it `num_negatives` are sampled with a logQ
-            correction.
+        name: in the package and in every table.
+        family: one of `models.FAMILIES`, or the path of a module.
+        settings: of the family.
+        grid: values of settings of which the best combination on validation is taken.
     """
 
-    dim: int = 64
-    hidden: int = 128
-    text_buckets: int = 8192
-    text_tokens: int = 24
-    dropout: float = 0.4
-    id_dropout: float = 0.1
-    half_life_share: float = 0.15
-    batch_size: int = 256
-    learning_rate: float = 3e-3
-    max_epochs: int = 12
-    patience: int = 3
-    refit_epochs: int = 4
-    refit_learning_rate: float = 2e-3
-    examples_per_epoch: int = 20_000
-    min_batches_per_epoch: int = 12
-    max_examples: int = 300_000
-    max_targets: int = 32
-    full_softmax_items: int = 6_000
-    num_negatives: int = 1_024
+    name: str
+    family: str
+    settings: Any
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RankerSettings:
-    """History attention over the candidates, with the scores of all sources.
-
-    Attributes:
-        num_windows: windows before the test period; the last one is validation, the earlier ones are learned from.
-        num_heads: attention heads over the history.
-        candidates_per_user: shown per step, the hits first.
-        listwise_share: of the loss; the rest is binary cross entropy.
-    """
-
-    num_windows: int = 4
-    num_heads: int = 2
-    hidden: int = 16
-    dropout: float = 0.3
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    max_epochs: int = 6
-    patience: int = 2
-    candidates_per_user: int = 60
-    max_users_per_window: int = 4_000
-    min_batches_per_epoch: int = 25
-    listwise_share: float = 0.7
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """Everything that `fit.train` needs besides data and seed.
+class Budget:
+    """What a run may spend.
 
     One thread of PyTorch: these models are small, and a second thread mostly waits for the first.
     """
 
+    num_threads: int = 1
+    validation_users: int = 3_000
+    stacking_users: int = 4_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that a training run needs besides data and seed.
+
+    Attributes:
+        sources: in the order of the manifest.
+        ranker: None: the fused score is the value.
+        fallback: the source that answers users of whom nothing is known; "" for none.
+        rerank_space: the vector space in which re-ranking compares; "" for none.
+        num_candidates: how many each source retrieves and the fusion keeps.
+        cutoff: k of the NDCG@k by which everything is chosen.
+    """
+
     name: str
-    max_history: int = 50
+    sources: tuple[Part, ...]
+    ranker: Part | None = None
+    fallback: str = ""
+    rerank_space: str = ""
     num_candidates: int = 200
     cutoff: int = 10
-    max_validation_users: int = 3_000
-    num_threads: int = 1
-    popular: PopularSettings = field(default_factory=PopularSettings)
-    item_neighbours: ItemNeighboursSettings = field(default_factory=ItemNeighboursSettings)
-    two_tower: TwoTowerSettings = field(default_factory=TwoTowerSettings)
-    ranker: RankerSettings = field(default_factory=RankerSettings)
+    protocol: str = "global_time"
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The sources, and the ranker if there is one."""
+        return self.sources if self.ranker is None else (*self.sources, self.ranker)
 
 
-RECIPES: dict[str, Recipe] = {"hybrid": Recipe(name="hybrid")}
+MakeRecipe = Callable[[Shape], Recipe]
+
+_POPULAR_SHARES: Final = (1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)
+_NEIGHBOUR_SHARES: Final = (1 / 8, 1 / 3)
+_DECAYS: Final = (0.8, 0.9, 0.95, 0.98, 1.0)
+_SHRINKAGES: Final = (0.0, 3.0)
+# The windows of global_time, an eighth of the time before validation: what sells this week, this month, this season.
+_WINDOW: Final = 1 / 8
+_RATE_WINDOWS: Final = (0.25, 1.0, 4.0)
 
 
-def find_recipe(name: str) -> Recipe:
-    """Return the recipe of that name.
+def hybrid(shape: Shape) -> Recipe:
+    """Popularity, item neighbours and two towers, fused, and a ranker that compares candidates with the history."""
+    days = shape.span_days
+    towers = "two_tower"
+    spaces = (towers, f"{towers}.text") if shape.has_text else (towers,)
+    rates = tuple(windows * _WINDOW * days for windows in _RATE_WINDOWS)
+    return Recipe(
+        name="hybrid",
+        sources=(
+            Part(name=towers, family="two_tower", settings=TwoTowerSettings()),
+            Part(
+                name="item_neighbours",
+                family="item_neighbours",
+                settings=ItemNeighboursSettings(),
+                grid={
+                    "half_life_days": (*(share * days for share in _NEIGHBOUR_SHARES), None),
+                    "shrinkage": _SHRINKAGES,
+                    "history_decay": _DECAYS,
+                },
+            ),
+            Part(
+                name="popular",
+                family="popular",
+                settings=PopularSettings(),
+                grid={"half_life_days": (None, *(share * days for share in _POPULAR_SHARES))},
+            ),
+        ),
+        ranker=Part(name="ranker", family="ranker", settings=RankerSettings(spaces=spaces, rate_half_lives_days=rates)),
+        fallback="popular",
+        rerank_space=towers,
+    )
+
+
+RECIPES: dict[str, MakeRecipe] = {"hybrid": hybrid}
+
+
+def find_recipe(name: str) -> MakeRecipe:
+    """The recipe of that name, or the function behind "MODULE:FUNCTION".
 
     Raises:
         InputError: there is none; the message lists the names.
     """
-    if name not in RECIPES:
-        raise InputError(f"recipe {name!r} is unknown; there are: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name in RECIPES:
+        return RECIPES[name]
+    module, _, function = name.partition(":")
+    if not function:
+        raise InputError(f"recipe {name!r} is unknown; there are: {', '.join(RECIPES)}, or MODULE:FUNCTION")
+    try:
+        found: MakeRecipe = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"recipe {name!r}: {error}") from error
+    return found
+
+
+def shape_of(dataset: Dataset) -> Shape:
+    """The shape of the data."""
+    items = dataset.items
+    texts = [name for name in ("title", "text", "tags", "categories") if name in items.columns]
+    has_text = any(bool((items[name] != "").any()) for name in texts)
+    num_users = len(np.unique(dataset.users))
+    return Shape(
+        num_users=num_users,
+        num_items=dataset.num_items,
+        num_events=dataset.num_events,
+        mean_length=dataset.num_events / max(1, num_users),
+        span_days=dataset.span_s / 86_400,
+        has_values=not bool(np.isnan(dataset.values).all()),
+        has_text=has_text,
+        has_image=bool((items["image"] != "").any()) if "image" in items.columns else False,
+    )

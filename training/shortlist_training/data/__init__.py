@@ -1,10 +1,10 @@
-"""From files to arrays.
+"""From files to arrays. Events are read by `shortlist.events`, whose types and limits are those of the contract.
 
 | module | what it does |
 |---|---|
-| `tables` | one file to rows of text with line numbers: CSV (gzip too), Parquet, MovieLens |
-| `columns` | the rules for columns: text in, typed columns out |
-| `rejects` | the rows that were refused: counted, shown, written to a file |
+| `tables` | the items file as one table of text, with line numbers |
+| `columns` | the rules for the columns of items: text in, typed columns out |
+| `rejects` | the rows that were refused, as `shortlist.events` counts and writes them |
 | `description` | the optional `dataset.json`: name, licence, attribution |
 | `reader` | a data directory to a checked events table and items table |
 | `dataset` | the two tables as one `Dataset`: ids sorted, events as int arrays in time order, fingerprint |

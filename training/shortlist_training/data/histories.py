@@ -1,17 +1,14 @@
-"""What each user did before a cut, and what they did after it.
+"""What each user did, as histories, seen items and new items: lists per user in compressed rows.
 
-B users of a batch, L = max_history, U users, H history entries.
+U users, B users of a batch, H history entries of all of them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_training.data.dataset import DISLIKE, Dataset
-from shortlist_training.data.split import Window
-
-SECONDS_PER_DAY = 86_400
 
 
 class Lists(NamedTuple):
@@ -30,77 +27,83 @@ class Lists(NamedTuple):
 
     def take(self, users: NDArray[np.int64]) -> "Lists":
         """The lists of these users, in this order."""
-        lengths = self.lengths()[users]
-        indptr = np.concatenate(([0], np.cumsum(lengths)))
-        positions = np.arange(indptr[-1]) + np.repeat(self.indptr[users] - indptr[:-1], lengths)
-        return Lists(indptr, self.rows[positions])
+        indptr, places = _places_of(self.indptr, users)
+        return Lists(indptr, self.rows[places])
 
 
 class Histories(NamedTuple):
-    """Distinct items per user by their last interaction, oldest first, with its time (int64 seconds)."""
+    """Distinct items per user by their last interaction, oldest first, dislikes left out; of any length.
+
+    timestamps (int64 seconds), types (uint8) and values (float32, NaN = none) are those of that last interaction.
+    """
 
     indptr: NDArray[np.int64]
     rows: NDArray[np.int32]
     timestamps: NDArray[np.int64]
+    types: NDArray[np.uint8]
+    values: NDArray[np.float32]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """How many items each history has."""
+        return np.diff(self.indptr)
+
+    def take(self, users: NDArray[np.int64]) -> "Histories":
+        """The histories of these users, in this order."""
+        indptr, places = _places_of(self.indptr, users)
+        return self._at(indptr, places)
+
+    def last(self, length: int) -> "Histories":
+        """The last so many entries of each history."""
+        lengths = self.lengths()
+        kept = np.minimum(lengths, length)
+        position = np.arange(len(self.rows)) - np.repeat(self.indptr[:-1], lengths)
+        indptr = np.concatenate(([0], np.cumsum(kept)))
+        return self._at(indptr, np.flatnonzero(position >= np.repeat(lengths - kept, lengths)))
+
+    def _at(self, indptr: NDArray[np.int64], places: NDArray[np.int64]) -> "Histories":
+        return Histories(indptr, self.rows[places], self.timestamps[places], self.types[places], self.values[places])
 
 
-def histories_before(dataset: Dataset, cut: int, num_known: int | None = None) -> Histories:
-    """Every user's history before `cut`: dislikes left out, rows from `num_known` on too; of any length."""
-    events = np.arange(dataset.until(cut))
-    events = events[dataset.types[: len(events)] != DISLIKE]
+def histories_of(dataset: Dataset, num_known: int | None = None) -> Histories:
+    """Every user's history, dislikes left out, rows from `num_known` on too."""
+    kept = dataset.types != DISLIKE
     if num_known is not None:
-        events = events[dataset.rows[events] < num_known]
+        kept &= dataset.rows < num_known
+    events = np.flatnonzero(kept)
     users, rows = dataset.users[events].astype(np.int64), dataset.rows[events]
     # The last interaction of a pair is its first one when time runs backwards.
     _, reverse = np.unique((users * dataset.num_items + rows)[::-1], return_index=True)
     last = np.sort(len(events) - 1 - reverse)
     last = last[np.argsort(users[last], kind="stable")]
     indptr = np.concatenate(([0], np.cumsum(np.bincount(users[last], minlength=dataset.num_users))))
-    return Histories(indptr, rows[last], dataset.timestamps[events[last]])
+    places = events[last]
+    return Histories(indptr, rows[last], dataset.timestamps[places], dataset.types[places], dataset.values[places])
 
 
-def seen_before(dataset: Dataset, cut: int, num_known: int | None = None) -> Lists:
-    """Every user's distinct items before `cut`, by row, only rows under `num_known`; a disliked item is seen too."""
-    users, rows = dataset.users[: dataset.until(cut)], dataset.rows[: dataset.until(cut)]
-    kept = rows < (dataset.num_items if num_known is None else num_known)
-    return _distinct(dataset, users[kept], rows[kept])
+def seen_items(dataset: Dataset, num_known: int | None = None) -> Lists:
+    """Every user's distinct items, by row, only rows under `num_known`; a disliked item is seen too."""
+    kept = dataset.rows < (dataset.num_items if num_known is None else num_known)
+    return _distinct(dataset, dataset.users[kept], dataset.rows[kept])
 
 
-def new_items_in(dataset: Dataset, window: Window, types: tuple[int, ...] | None = None) -> Lists:
-    """The distinct items of each user in the window that they had not seen before it, by row.
-
-    Only events of these types are looked at; without them, those that count as success.
-    """
-    events = slice(dataset.until(window.start), dataset.until(window.end))
-    wanted = np.isin(dataset.types[events], dataset.target_types if types is None else types)
-    users, rows = dataset.users[events][wanted], dataset.rows[events][wanted]
-    seen = seen_before(dataset, window.start)
-    seen_keys = np.repeat(np.arange(dataset.num_users), seen.lengths()) * dataset.num_items + seen.rows
-    new = ~np.isin(users.astype(np.int64) * dataset.num_items + rows, seen_keys)
-    return _distinct(dataset, users[new], rows[new])
+def new_items(past: Dataset, future: Dataset, types: tuple[int, ...]) -> Lists:
+    """The distinct items that each user meets in `future` by events of these types and never met in `past`, by row."""
+    wanted = np.isin(future.types, types)
+    users, rows = future.users[wanted], future.rows[wanted]
+    seen = seen_items(past)
+    seen_keys = np.repeat(np.arange(past.num_users), seen.lengths()) * past.num_items + seen.rows
+    new = ~np.isin(users.astype(np.int64) * past.num_items + rows, seen_keys)
+    return _distinct(past, users[new], rows[new])
 
 
-def history_features(
-    histories: Histories, users: NDArray[np.int64], max_history: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """`history.items` int64 (B, L), row + 1, left-padded with 0, and `history.recency_days` float32 (B, L).
-
-    Recency is the age of an entry at the time of the user's latest one.
-    """
-    items_BL = np.zeros((len(users), max_history), dtype=np.int64)
-    recency_BL = np.zeros((len(users), max_history), dtype=np.float32)
-    for position, user in enumerate(users):
-        end = histories.indptr[user + 1]
-        start = max(histories.indptr[user], end - max_history)
-        if start == end:
-            continue
-        times = histories.timestamps[start:end]
-        items_BL[position, start - end :] = histories.rows[start:end].astype(np.int64) + 1
-        recency_BL[position, start - end :] = (times[-1] - times).astype(np.float32) / np.float32(SECONDS_PER_DAY)
-    return items_BL, recency_BL
+def _places_of(indptr: NDArray[np.int64], users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The indptr of these users' lists beside each other, and where their entries lie now."""
+    lengths = np.diff(indptr)[users]
+    taken = np.concatenate(([0], np.cumsum(lengths)))
+    return taken, np.arange(taken[-1]) + np.repeat(indptr[users] - taken[:-1], lengths)
 
 
-def _distinct(dataset: Dataset, users: NDArray[np.int32], rows: NDArray[np.int32]) -> Lists:
+def _distinct(dataset: Dataset, users: NDArray[Any], rows: NDArray[np.int32]) -> Lists:
     keys = np.unique(users.astype(np.int64) * dataset.num_items + rows)
     counts = np.bincount(keys // dataset.num_items, minlength=dataset.num_users)
     return Lists(np.concatenate(([0], np.cumsum(counts))), (keys % dataset.num_items).astype(np.int32))

@@ -1,48 +1,34 @@
-"""The model families, a folder each, behind one interface with the verbs fit, score and export.
+"""The model families, a folder each: settings, fit, graph, export with its parity check, and a README.
 
-| family | kind | what it does |
-|---|---|---|
-| `popular` | source | time-decayed popularity |
-| `item_neighbours` | source | item-based collaborative filtering |
-| `two_tower` | source | user tower over the history, item tower over id and text |
-| `ranker` | ranker | attention of a candidate over the history, with the scores of all sources |
+| module | what it does |
+|---|---|
+| `family` | what a family is, what a fitted model answers, and what a run gives them |
+| `stacking` | later windows with candidates and scores of sources fitted before them: what a ranker learns from |
+| `draft` | the package as families write into it |
 
-Each folder has a module-level `fit` that returns the fitted model. A source then follows `Source` below; the ranker has
-the same verbs over given candidates.
+A family is an object `FAMILY` in the module that FAMILIES names, or that a recipe names by its full path; it is loaded
+when a recipe asks for it. Nothing else in this package knows a family by name.
 """
 
-from typing import Protocol
+import importlib
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from shortlist_training.errors import InputError
 
-from shortlist_training.data.queries import Queries
-from shortlist_training.package import Draft
+FAMILIES: dict[str, str] = {
+    "popular": "shortlist_training.models.popular",
+    "item_neighbours": "shortlist_training.models.item_neighbours",
+    "two_tower": "shortlist_training.models.two_tower",
+    "ranker": "shortlist_training.models.ranker",
+}
 
-Retrieved = tuple[NDArray[np.float32], NDArray[np.int64]]
 
-
-class Source(Protocol):
-    """Proposes candidates. B queries, K results, M given candidates, N items."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the manifest and in tables."""
-        ...
-
-    @property
-    def needs_history(self) -> bool:
-        """True when it has nothing to say about a user without history."""
-        ...
-
-    def retrieve(self, queries: Queries, k: int, allowed_N: NDArray[np.bool_]) -> Retrieved:
-        """The k best allowed, unseen items: scores (B, K) and rows (B, K), padded with -inf and -1."""
-        ...
-
-    def score(self, queries: Queries, rows_BM: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The raw score (B, M) of every given item, 0 where the row is -1."""
-        ...
-
-    def export(self, draft: Draft) -> dict[str, object]:
-        """Write its files into the package and return its entry in the manifest, without the weight."""
-        ...
+def find_family(name: str) -> Any:
+    """The family of that name, or of the module with that path; InputError where there is none."""
+    path = FAMILIES.get(name, name if "." in name else "")
+    if not path:
+        raise InputError(f"family {name!r} is unknown; there are: {', '.join(FAMILIES)}, or the path of a module")
+    try:
+        return importlib.import_module(path).FAMILY
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"family {name!r}: {error}") from error

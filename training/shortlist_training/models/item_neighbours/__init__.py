@@ -1,5 +1,38 @@
-"""Item-based collaborative filtering on `shortlist_kernels.neighbours`; its settings are chosen on validation."""
+"""Item-based collaborative filtering on `shortlist_kernels.neighbours`.
 
-from shortlist_training.models.item_neighbours.model import Choice, ItemNeighbours, choose, fit
+| module | what it does |
+|---|---|
+| `settings` | neighbours, weights, shrinkage, decay |
+| `model` | likenesses of items, and the matrix that a package holds |
+"""
 
-__all__ = ["Choice", "ItemNeighbours", "choose", "fit"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shortlist_training.models.item_neighbours.settings import ItemNeighboursSettings
+
+if TYPE_CHECKING:
+    from shortlist_training.data.dataset import Dataset
+    from shortlist_training.data.queries import Split
+    from shortlist_training.models.family import Run
+    from shortlist_training.models.item_neighbours.model import ItemNeighbours
+
+
+class ItemNeighboursFamily:
+    """The family `item_neighbours`."""
+
+    name = "item_neighbours"
+    settings = ItemNeighboursSettings
+    needs = frozenset[str]()
+
+    def fit(
+        self, train: Dataset, settings: ItemNeighboursSettings, run: Run, validation: Split | None
+    ) -> ItemNeighbours:
+        """Compare the items; nothing is learned from `validation`."""
+        from shortlist_training.models.item_neighbours.model import fit
+
+        return fit(train, settings, run)
+
+
+FAMILY = ItemNeighboursFamily()

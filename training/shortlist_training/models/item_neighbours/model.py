@@ -1,103 +1,72 @@
 """Item kNN: items are alike when the same users took both; a candidate is worth its likeness to the history.
 
 The matrix holds, for each user and distinct item, n ** -user_exponent x 0.5 ** (age / half-life), n being the user's
-number of items. N items, B queries, K results, M candidates.
+number of items. N items.
 """
 
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shortlist_kernels import Csr, neighbours, score_neighbours, search_neighbours
+from shortlist.package.arrays import Sparse
+from shortlist.v1 import manifest_pb2 as manifest
+from shortlist_kernels import Csr, neighbours
 from shortlist_training.data.dataset import Dataset
-from shortlist_training.data.histories import histories_before
-from shortlist_training.data.queries import Queries, Task
-from shortlist_training.metrics import mean_ndcg
-from shortlist_training.package import Draft
-from shortlist_training.recipes import ItemNeighboursSettings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """What validation chose from the grid of the settings."""
-
-    half_life_s: float
-    shrinkage: float
-    history_decay: float
+from shortlist_training.data.histories import histories_of
+from shortlist_training.data.queries import SECONDS_PER_DAY
+from shortlist_training.models.draft import ModelDraft
+from shortlist_training.models.family import Model, Run, plain
+from shortlist_training.models.item_neighbours.settings import ItemNeighboursSettings
+from shortlist_training.sources.kinds import ItemMatrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemNeighbours:
-    """The `item_neighbours` source: row h of `similarities` holds the neighbours of item h, without itself."""
+class ItemNeighbours(Model):
+    """Row h of the source's matrix holds the neighbours of item h, without itself."""
 
-    similarities: Csr
-    history_decay: float
-    name: str = "item_neighbours"
-    needs_history: bool = True
+    name: str
+    source: ItemMatrix
+    settings: ItemNeighboursSettings
+    train: Dataset
 
-    def retrieve(
-        self, queries: Queries, k: int, allowed_N: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The unseen neighbours of the history with the largest sums."""
-        history = queries.weighted_history(self.history_decay)
-        return search_neighbours(self.similarities, history, k, mask=allowed_N, exclude=queries.exclude)
+    def export(self, draft: ModelDraft) -> manifest.Source:
+        """Write the matrix."""
+        matrix = self.source.matrix
+        draft.add_matrix(self.name, Sparse(matrix.indptr, matrix.indices, matrix.data))
+        return manifest.Source(name=self.name, item_matrix=manifest.ItemMatrix(history=self.source.weights))
 
-    def score(self, queries: Queries, rows_BM: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The summed similarity of every candidate to the history."""
-        return score_neighbours(self.similarities, queries.weighted_history(self.history_decay), rows_BM)
-
-    def export(self, draft: Draft) -> dict[str, object]:
-        """Write the neighbours as CSR arrays."""
-        draft.add_neighbours(self.name, self.similarities)
-        return {
-            "name": self.name,
-            "type": "item_neighbours",
-            "neighbours": self.name,
-            "history_decay": self.history_decay,
-        }
+    def describe(self) -> dict[str, object]:
+        """The settings, and how many likenesses there are."""
+        return {"settings": plain(self.settings), "num_entries": len(self.source.matrix.data)}
 
 
-def fit(dataset: Dataset, cut: int, settings: ItemNeighboursSettings, choice: Choice) -> ItemNeighbours:
-    """Neighbours from the events before `cut`."""
-    similarities = _similarities(dataset, cut, settings, choice.half_life_s, choice.shrinkage)
-    return ItemNeighbours(similarities, choice.history_decay)
+def fit(train: Dataset, settings: ItemNeighboursSettings, run: Run) -> ItemNeighbours:
+    """The neighbours of every item; a previous model of the same matrix lends it, as a grid over the decay does."""
+    weights = manifest.HistoryWeights(max_items=settings.max_history, decay_per_step=settings.history_decay)
+    before = run.previous
+    is_same = isinstance(before, ItemNeighbours) and before.train is train and _same_matrix(before.settings, settings)
+    matrix = before.source.matrix if isinstance(before, ItemNeighbours) and is_same else _similarities(train, settings)
+    return ItemNeighbours(run.name, ItemMatrix(matrix, weights), settings, train)
 
 
-def choose(
-    dataset: Dataset, task: Task, span_s: int, settings: ItemNeighboursSettings, cutoff: int
-) -> tuple[Choice, ItemNeighbours]:
-    """The grid's best choice by NDCG in the task's window, and the model of that choice, fitted before the window."""
-    everything = np.ones(dataset.num_items, dtype=np.bool_)
-    best: tuple[float, Choice, ItemNeighbours] | None = None
-    for share, shrinkage in itertools.product(settings.half_life_shares, settings.shrinkages):
-        half_life_s = max(1.0, share * span_s)
-        similarities = _similarities(dataset, task.window.start, settings, half_life_s, shrinkage)
-        for decay in settings.history_decays:
-            model = ItemNeighbours(similarities, decay)
-            _, rows_BK = model.retrieve(task.queries, cutoff, everything)
-            quality = mean_ndcg(rows_BK, task.targets, cutoff)
-            if best is None or quality > best[0]:
-                choice = Choice(half_life_s=half_life_s, shrinkage=shrinkage, history_decay=decay)
-                best = (quality, choice, model)
-    assert best is not None
-    return best[1], best[2]
+def _same_matrix(one: ItemNeighboursSettings, other: ItemNeighboursSettings) -> bool:
+    return replace(one, history_decay=0.0, max_history=0) == replace(other, history_decay=0.0, max_history=0)
 
 
-def _similarities(
-    dataset: Dataset, cut: int, settings: ItemNeighboursSettings, half_life_s: float, shrinkage: float
-) -> Csr:
-    histories = histories_before(dataset, cut)
-    lengths = np.diff(histories.indptr)
-    user_weights = np.maximum(lengths, 1) ** -settings.user_exponent
-    weights = np.repeat(user_weights, lengths) * np.exp2((histories.timestamps - cut) / half_life_s)
-    # In units of a typical interaction, so that the shrinkage means the same for any user exponent and half-life.
-    weights /= np.sqrt(np.mean(weights**2))
+def _similarities(train: Dataset, settings: ItemNeighboursSettings) -> Csr:
+    histories = histories_of(train)
+    lengths = histories.lengths()
+    weights = np.repeat(np.maximum(lengths, 1) ** -settings.user_exponent, lengths)
+    if settings.half_life_days is not None:
+        ages_s = train.as_of - histories.timestamps
+        weights *= np.exp2(-ages_s / max(1.0, settings.half_life_days * SECONDS_PER_DAY))
+    if len(weights):
+        # In units of a typical interaction, so that the shrinkage means the same for any exponent and half-life.
+        weights /= np.sqrt(np.mean(weights**2))
     matrix = Csr(
         histories.indptr.astype(np.int64),
         histories.rows.astype(np.int32),
         weights.astype(np.float32),
-        (dataset.num_users, dataset.num_items),
+        (train.num_users, train.num_items),
     )
-    return neighbours(matrix, settings.num_neighbours, similarity="cosine", shrinkage=shrinkage)
+    return neighbours(matrix, settings.num_neighbours, similarity="cosine", shrinkage=settings.shrinkage)

@@ -1,5 +1,36 @@
-"""Time-decayed popularity: `fit` counts, `choose_half_life` picks the decay on validation."""
+"""Time-decayed popularity: the events of an item, each worth half as much per half-life of age.
 
-from shortlist_training.models.popular.model import Popular, choose_half_life, decayed_counts, fit
+| module | what it does |
+|---|---|
+| `settings` | the half-life |
+| `model` | counts, and the scores that a package holds |
+"""
 
-__all__ = ["Popular", "choose_half_life", "decayed_counts", "fit"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shortlist_training.models.popular.settings import PopularSettings
+
+if TYPE_CHECKING:
+    from shortlist_training.data.dataset import Dataset
+    from shortlist_training.data.queries import Split
+    from shortlist_training.models.family import Run
+    from shortlist_training.models.popular.model import Popular
+
+
+class PopularFamily:
+    """The family `popular`."""
+
+    name = "popular"
+    settings = PopularSettings
+    needs = frozenset[str]()
+
+    def fit(self, train: Dataset, settings: PopularSettings, run: Run, validation: Split | None) -> Popular:
+        """Count; nothing is learned from `validation`."""
+        from shortlist_training.models.popular.model import fit
+
+        return fit(train, settings, run)
+
+
+FAMILY = PopularFamily()

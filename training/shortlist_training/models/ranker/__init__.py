@@ -2,15 +2,39 @@
 
 | module | what it does |
 |---|---|
-| `features` | what is known about each item at a cut: vectors, texts, sales rates |
-| `attention` | the graph from features to a logit, and the form that is exported |
-| `stacked` | a later window with candidates, scores and labels |
-| `training` | listwise and pointwise loss over later windows, as a LightningModule; the calibration |
-| `model` | `fit` and the `Ranker` |
+| `settings` | spaces, sales rates, sizes, the loss |
+| `network` | the graph from features to a logit, and the form that is exported |
+| `windows` | a stacked window as tensors: histories, candidates, what is known of items then |
+| `training` | listwise and pointwise loss over later windows, as a LightningModule |
+| `calibration` | logits to probabilities, and how far these are off |
+| `model` | the fit and the export |
 """
 
-from shortlist_training.models.ranker.features import ItemTables, item_tables
-from shortlist_training.models.ranker.model import Ranker, fit
-from shortlist_training.models.ranker.stacked import Stacked, stack
+from __future__ import annotations
 
-__all__ = ["ItemTables", "Ranker", "Stacked", "fit", "item_tables", "stack"]
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shortlist_training.models.ranker.settings import RankerSettings
+
+if TYPE_CHECKING:
+    from shortlist_training.models.family import Run
+    from shortlist_training.models.ranker.model import Ranker
+    from shortlist_training.models.stacking import Stacked
+
+
+class RankerFamily:
+    """The family `ranker`."""
+
+    name = "ranker"
+    settings = RankerSettings
+    needs = frozenset({"time"})
+
+    def fit(self, stacks: Sequence[Stacked], settings: RankerSettings, run: Run, calibration: Stacked) -> Ranker:
+        """Learn from `stacks`, calibrate on `calibration`."""
+        from shortlist_training.models.ranker.model import fit
+
+        return fit(stacks, settings, run, calibration)
+
+
+FAMILY = RankerFamily()

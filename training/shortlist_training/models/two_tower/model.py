@@ -1,137 +1,140 @@
-"""`fit` and the `TwoTower` source.
+"""The fit of the two towers, the source that they are, and its export.
 
-B queries, L history positions, K results, M candidates, N items, D dimensions.
+B queries, L history positions, N items, D dimensions.
 """
 
-import copy
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shortlist.v1 import manifest_pb2 as manifest
 from shortlist_kernels import VectorIndex
 from shortlist_training.data.dataset import Dataset
-from shortlist_training.data.queries import Queries, Task
-from shortlist_training.loop import EpochBatches, Loop, Schedule
-from shortlist_training.models.two_tower.examples import Examples, build_examples
-from shortlist_training.models.two_tower.towers import ExportedUserTower
-from shortlist_training.models.two_tower.training import Towers, TwoTowerTraining
-from shortlist_training.package import Draft
-from shortlist_training.recipes import Recipe
-
-Encode = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-
-
-class TwoTower:
-    """The `two_tower` source over any user tower: the PyTorch one in training, the exported one in evaluation.
-
-    Attributes:
-        encode: history.items (B, L) to user vectors (B, D).
-        vectors_ND: the item vectors.
-    """
-
-    name = "two_tower"
-    needs_history = True
-
-    def __init__(self, encode: Encode, vectors_ND: NDArray[np.float32]) -> None:
-        self.encode = encode
-        self.vectors_ND = vectors_ND
-        self._index = VectorIndex(vectors_ND.shape[1])
-        self._index.add(np.arange(len(vectors_ND), dtype=np.int64), vectors_ND)
-
-    def retrieve(
-        self, queries: Queries, k: int, allowed_N: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The unseen items with the largest inner products; nothing for an empty history."""
-        vectors_BD = self.encode(queries.history_items_BL)
-        scores_BK, rows_BK = self._index.search(vectors_BD, k, exclude=queries.exclude, mask=allowed_N)
-        cold_B = ~queries.with_history_B
-        scores_BK[cold_B], rows_BK[cold_B] = -np.inf, -1
-        return scores_BK, rows_BK
-
-    def score(self, queries: Queries, rows_BM: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Exact inner products; 0 for an empty history and where the row is -1."""
-        scores_BM = self._index.score(self.encode(queries.history_items_BL), rows_BM)
-        return np.where((rows_BM < 0) | ~queries.with_history_B[:, None], np.float32(0), scores_BM)
-
-    def export(self, draft: Draft) -> dict[str, object]:
-        """Write the item vectors; the user tower is written by `export`, which checks its parity."""
-        draft.add_vectors(self.name, self.vectors_ND)
-        return {
-            "name": self.name,
-            "type": "two_tower",
-            "model": "user_tower",
-            "vectors": self.name,
-            "metric": "inner_product",
-        }
+from shortlist_training.data.queries import Split
+from shortlist_training.loop import EpochBatches, Schedule
+from shortlist_training.models.draft import ModelDraft
+from shortlist_training.models.family import Model, Run, VectorSpace, plain
+from shortlist_training.models.two_tower.batches import Examples, Numbering, build_examples, number_items
+from shortlist_training.models.two_tower.network import Towers, UserGraph
+from shortlist_training.models.two_tower.settings import TwoTowerSettings
+from shortlist_training.models.two_tower.text import text_table
+from shortlist_training.models.two_tower.training import TwoTowerTraining, window_of
+from shortlist_training.onnx_export import export_user_graph, run_in_torch
+from shortlist_training.sources.features import ItemTables
+from shortlist_training.sources.graphs import GraphModel
+from shortlist_training.sources.kinds import UserVector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FittedTowers:
-    """What a fit leaves: the source, the graph to export, and the text part (N, D) of the item vectors."""
+class TwoTower(Model):
+    """The towers of one moment; `towers` and `numbering` are what a later fit goes on from."""
 
-    source: TwoTower
-    graph: ExportedUserTower
-    text_vectors_ND: NDArray[np.float32]
+    name: str
+    source: UserVector
+    settings: TwoTowerSettings
+    encoder: GraphModel
+    texts: VectorIndex | None
+    towers: Towers
+    numbering: Numbering
+
+    def spaces(self) -> Mapping[str, VectorSpace]:
+        """The item vectors, whose last dimension is the bias, and their text parts where there are texts."""
+        spaces = {self.name: VectorSpace(self.source.index, num_bias=1)}
+        return spaces if self.texts is None else {**spaces, text_space(self.name): VectorSpace(self.texts)}
+
+    def export(self, draft: ModelDraft) -> manifest.Source:
+        """Write the vectors and the user tower."""
+        for name, space in self.spaces().items():
+            draft.add_space(name, space.index)
+        export_user_graph(draft, self.name, UserGraph(self.towers.users), self.encoder, self.source.index)
+        vector = manifest.UserVector(space=self.name, graph=self.encoder.graph)
+        return manifest.Source(name=self.name, user_vector=vector)
+
+    def describe(self) -> dict[str, object]:
+        """The settings, and how much was learned."""
+        num_parameters = sum(parameter.numel() for parameter in self.towers.parameters())
+        return {"settings": plain(self.settings), "num_parameters": num_parameters}
 
 
-def fit(
-    dataset: Dataset, cut: int, towers: Towers, recipe: Recipe, loop: Loop, directory: Path, task: Task | None
-) -> FittedTowers:
-    """Train on the events before `cut`; `towers` is changed in place and returned as a frozen copy.
+def text_space(name: str) -> str:
+    """The name of the space of the text parts."""
+    return f"{name}.text"
 
-    With a task (of a window that starts at the cut) it stops early on it. Without, it is a refit: it goes on from the
-    weights that `towers` has, for a fixed number of epochs, and looks at nothing behind the cut.
+
+def fit(train: Dataset, settings: TwoTowerSettings, run: Run, validation: Split | None) -> TwoTower:
+    """Train on the events of `train`.
+
+    With validation it begins anew and stops early on it. Without, it is a refit: it goes on from the weights of
+    `run.previous`, for a fixed number of epochs, so that vectors of one stage resemble those of the next.
+
+    Raises:
+        InputError: no user comes back, so there is nothing to learn a sequence from.
     """
-    settings = recipe.two_tower
-    refit = task is None
+    before = run.previous if isinstance(run.previous, TwoTower) and validation is None else None
+    numbering = number_items(train, before.numbering if before else None)
     examples = build_examples(
-        dataset,
-        cut,
-        max_history=recipe.max_history,
+        train,
+        numbering.numbers_N,
+        max_history=settings.max_history,
         max_targets=settings.max_targets,
         max_examples=settings.max_examples,
     )
-    known_N = np.bincount(dataset.rows[: dataset.until(cut)], minlength=dataset.num_items) > 0
-    towers.items.set_known(known_N)
+    texts = text_table(train.items[numbering.rows_N], settings.text_buckets, settings.text_tokens)
+    torch.manual_seed(run.seed)
+    towers = Towers(train.num_items, texts, settings)
+    if before is not None:
+        towers.load_state_dict(before.towers.state_dict())
+    towers.items.set_known(numbering.num_known)
+    is_refit = validation is None
     batches = EpochBatches(
         group_sizes=(len(examples.times_X),),
         batch_size=settings.batch_size,
         examples_per_epoch=settings.examples_per_epoch,
         min_batches=settings.min_batches_per_epoch,
-        seed=loop.seed,
+        seed=run.seed,
     )
-    max_epochs = settings.refit_epochs if refit else settings.max_epochs
+    max_epochs = settings.refit_epochs if is_refit else settings.max_epochs
     schedule = Schedule(
-        learning_rate=settings.refit_learning_rate if refit else settings.learning_rate,
+        learning_rate=settings.refit_learning_rate if is_refit else settings.learning_rate,
         num_steps=len(batches) * max_epochs,
-        weight_decay=1e-6,
+        weight_decay=settings.weight_decay,
     )
-    half_life_s = settings.half_life_share * (cut - int(dataset.timestamps[0]))
-    training = TwoTowerTraining(towers, recipe, _tensors(examples, cut, half_life_s), batches, schedule, task)
-    loop.run(training, directory, max_epochs=max_epochs, patience=None if refit else settings.patience)
-    return freeze(towers)
+    window = None if validation is None else window_of(validation.task, numbering, settings.max_history, run.cutoff)
+    tensors = _tensors(examples, train, settings.half_life_share)
+    training = TwoTowerTraining(towers, settings, tensors, batches, schedule, window)
+    run.loop.run(training, run.directory, max_epochs=max_epochs, patience=None if is_refit else settings.patience)
+    return _freeze(towers.eval(), numbering, settings, run.name)
 
 
-def freeze(towers: Towers) -> FittedTowers:
-    """A copy of the towers' present state as source and graph."""
-    vectors_ND = towers.item_vectors()
-    graph = ExportedUserTower(copy.deepcopy(towers.users), vectors_ND).eval()
-    with torch.no_grad():
-        text_ND = towers.items.text(torch.arange(len(vectors_ND))).numpy()
+def _freeze(towers: Towers, numbering: Numbering, settings: TwoTowerSettings, name: str) -> TwoTower:
+    """The towers as a source, items by row."""
+    index = _index(towers.item_vectors()[numbering.numbers_N])
+    texts_ND = towers.text_vectors()[numbering.numbers_N]
+    graph = manifest.Graph(
+        inputs=[
+            manifest.GraphInput(name="history_items", feature="history.items"),
+            manifest.GraphInput(name="history_vectors", feature=f"history.vectors:{name}"),
+        ],
+        output="user_vector",
+        max_history=settings.max_history,
+    )
+    encoder = GraphModel(graph, run_in_torch(UserGraph(towers.users), graph), ItemTables({name: index}))
+    texts = _index(texts_ND) if texts_ND.any() else None
+    return TwoTower(name, UserVector(index, encoder.encode), settings, encoder, texts, towers, numbering)
 
-    def encode(history_items_BL: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.no_grad():
-            users_BD: NDArray[np.float32] = graph(torch.from_numpy(history_items_BL)).numpy()
-        return users_BD
 
-    return FittedTowers(TwoTower(encode, vectors_ND), graph, text_ND)
+def _index(vectors_ND: NDArray[np.float32]) -> VectorIndex:
+    index = VectorIndex(vectors_ND.shape[1])
+    index.add(np.arange(len(vectors_ND)), vectors_ND)
+    return index
 
 
-def _tensors(examples: Examples, cut: int, half_life_s: float) -> tuple[Tensor, Tensor, Tensor]:
-    weights_X = np.exp2((examples.times_X - cut) / max(1.0, half_life_s)).astype(np.float32)
+def _tensors(examples: Examples, train: Dataset, half_life_share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Histories, targets, and the weight of each example by its age."""
+    half_life_s = max(1.0, half_life_share * train.span_s)
+    weights_X = np.exp2((examples.times_X - train.as_of) / half_life_s).astype(np.float32)
     return torch.from_numpy(examples.histories_XL), torch.from_numpy(examples.targets_XT), torch.from_numpy(weights_X)

@@ -4,55 +4,43 @@ B examples, L history positions, T targets, N items, C items of one softmax, D d
 """
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from shortlist_kernels import VectorIndex
+from shortlist_training.data.histories import Lists
 from shortlist_training.data.queries import Task
+from shortlist_training.evaluation.metrics import mean_ndcg
 from shortlist_training.loop import EpochBatches, Schedule, Training
-from shortlist_training.metrics import mean_ndcg
-from shortlist_training.models.two_tower.text import TextTable
-from shortlist_training.models.two_tower.towers import ItemTower, UserTower
-from shortlist_training.recipes import Recipe
+from shortlist_training.models.two_tower.batches import Numbering, history_numbers
+from shortlist_training.models.two_tower.network import Towers
+from shortlist_training.models.two_tower.settings import TwoTowerSettings
 
-
-class Towers(nn.Module):
-    """Both towers of one catalogue."""
-
-    def __init__(self, num_items: int, text: TextTable, recipe: Recipe) -> None:
-        super().__init__()
-        self.items = ItemTower(num_items, text, recipe.two_tower)
-        self.users = UserTower(recipe.max_history, recipe.two_tower)
-
-    @torch.no_grad()
-    def item_vectors(self) -> NDArray[np.float32]:
-        """float32 (N, D) of the whole catalogue, without dropout."""
-        self.eval()
-        chunks = torch.split(torch.arange(self.items.ids.num_embeddings), 4096)
-        vectors_ND: NDArray[np.float32] = torch.cat([self.items(chunk) for chunk in chunks]).numpy()
-        return vectors_ND
+_USERS_AT_ONCE: Final = 256
 
 
 class TwoTowerTraining(Training):
-    """Softmax over the items that were known before the cut: all of them, or sampled ones with logQ correction."""
+    """Softmax over the items that have events: all of them, or sampled ones with logQ correction. Items by number."""
 
     def __init__(
         self,
         towers: Towers,
-        recipe: Recipe,
+        settings: TwoTowerSettings,
         examples: Sequence[Tensor],
         batches: EpochBatches,
         schedule: Schedule,
-        task: Task | None,
+        window: "Window | None",
     ) -> None:
         super().__init__(towers, examples, batches, schedule)
-        self.recipe = recipe
-        self.task = task
+        self.settings = settings
+        self.window = window
         self.known_C = torch.from_numpy(np.flatnonzero(towers.items.known_N.numpy() > 0))
-        self.full = len(self.known_C) <= recipe.two_tower.full_softmax_items
+        self.full = len(self.known_C) <= settings.full_softmax_items
         targets = examples[1][examples[1] >= 0]
         counts_N = torch.bincount(targets, minlength=len(towers.items.known_N))
         self.shares_N = counts_N / len(targets)
@@ -70,52 +58,68 @@ class TwoTowerTraining(Training):
         """
         histories_BL, targets_BT, weights_B = batch[0].long(), batch[1].long(), batch[2]
         wanted_BT = targets_BT >= 0
-        rows_C, log_q_C = self._softmax_rows(targets_BT[wanted_BT])
-        positions_BT = torch.searchsorted(rows_C, targets_BT.clamp(min=0)).clamp(max=len(rows_C) - 1)
-        users_BD, items_CD = self._encode(histories_BL, rows_C)
+        items_C, log_q_C = self._softmax_items(targets_BT[wanted_BT])
+        positions_BT = torch.searchsorted(items_C, targets_BT.clamp(min=0)).clamp(max=len(items_C) - 1)
+        users_BD, items_CD = self._encode(histories_BL, items_C)
         logits_BC = users_BD @ items_CD.T - log_q_C
         log_likelihood_BT = logits_BC.gather(1, positions_BT) - logits_BC.logsumexp(dim=1, keepdim=True)
         counts_B = wanted_BT.sum(dim=1)
         sums_B = (log_likelihood_BT * wanted_BT).sum(dim=1) / counts_B.sqrt()
         return -(sums_B * weights_B).sum() / (weights_B * counts_B.sqrt()).sum()
 
-    def _encode(self, histories_BL: Tensor, rows_C: Tensor) -> tuple[Tensor, Tensor]:
+    def _encode(self, histories_BL: Tensor, items_C: Tensor) -> tuple[Tensor, Tensor]:
         """User vectors (B, D) and item vectors (C, D); an item's vector is computed once for both towers."""
-        # Whatever stands in a history was known before the cut, so the full softmax has its vector already.
-        rows_R = rows_C if self.full else torch.unique(torch.cat([rows_C, histories_BL[histories_BL > 0] - 1]))
-        vectors_RD = self.towers.items(rows_R)
+        # Whatever stands in a history has an event, so the full softmax has its vector already.
+        items_R = items_C if self.full else torch.unique(torch.cat([items_C, histories_BL[histories_BL > 0] - 1]))
+        vectors_RD = self.towers.items(items_R)
         table_RD = functional.pad(vectors_RD, (0, 0, 1, 0))
-        positions_BL = torch.where(histories_BL > 0, torch.searchsorted(rows_R, histories_BL - 1) + 1, 0)
+        positions_BL = torch.where(histories_BL > 0, torch.searchsorted(items_R, histories_BL - 1) + 1, 0)
         users_BD = self.towers.users(functional.embedding(positions_BL, table_RD), histories_BL > 0)
         if self.full:
             return users_BD, vectors_RD
-        return users_BD, functional.embedding(torch.searchsorted(rows_R, rows_C), vectors_RD)
+        return users_BD, functional.embedding(torch.searchsorted(items_R, items_C), vectors_RD)
 
-    def _softmax_rows(self, targets_X: Tensor) -> tuple[Tensor, Tensor]:
-        """Sorted rows (C,) of the softmax and the log probability (C,) with which each came to be among them."""
+    def _softmax_items(self, targets_X: Tensor) -> tuple[Tensor, Tensor]:
+        """Sorted numbers (C,) of the softmax and the log probability (C,) with which each came to be among them."""
         if self.full:
             return self.known_C, torch.zeros(())
-        count = self.recipe.two_tower.num_negatives
+        count = self.settings.num_negatives
         drawn = self.known_C[torch.randperm(len(self.known_C))[:count]]
-        rows_C = torch.unique(torch.cat([drawn, targets_X]))
+        items_C = torch.unique(torch.cat([drawn, targets_X]))
         share = count / len(self.known_C)
-        as_target_C = 1 - (1 - self.shares_N[rows_C]) ** len(targets_X)
-        return rows_C, torch.log(share + (1 - share) * as_target_C)
+        as_target_C = 1 - (1 - self.shares_N[items_C]) ** len(targets_X)
+        return items_C, torch.log(share + (1 - share) * as_target_C)
 
     @torch.no_grad()
     def quality(self) -> float:
-        """NDCG of the full ranking in the task's window."""
-        assert self.task is not None
-        queries = self.task.queries
-        vectors_ND = torch.from_numpy(self.towers.item_vectors())
-        rows = []
-        for start in range(0, len(queries), 256):
-            part = queries.slice(start, start + 256)
-            histories_BL = torch.from_numpy(part.history_items_BL)
-            table_ND = functional.pad(vectors_ND, (0, 0, 1, 0))
-            users_BD = self.towers.users(functional.embedding(histories_BL, table_ND), histories_BL > 0)
-            scores_BN = users_BD @ vectors_ND.T
-            users = np.repeat(np.arange(len(part)), part.seen.lengths())
-            scores_BN[torch.from_numpy(users), torch.from_numpy(part.seen.rows.astype(np.int64))] = -torch.inf
-            rows.append(scores_BN.topk(min(self.recipe.cutoff, len(vectors_ND))).indices.numpy())
-        return mean_ndcg(np.concatenate(rows), self.task.targets, self.recipe.cutoff)
+        """NDCG of the full ranking in the window."""
+        assert self.window is not None
+        window = self.window
+        vectors_ND = self.towers.item_vectors()
+        table_ND = functional.pad(torch.from_numpy(vectors_ND), (0, 0, 1, 0))
+        parts = torch.split(window.histories_BL, _USERS_AT_ONCE)
+        users = [self.towers.users(functional.embedding(part, table_ND), part > 0) for part in parts]
+        index = VectorIndex(vectors_ND.shape[1])
+        index.add(np.arange(len(vectors_ND)), vectors_ND)
+        found = index.search(torch.cat(users).numpy(), window.cutoff, exclude=window.exclude)
+        return mean_ndcg(found, window.targets, window.cutoff)
+
+
+class Window(NamedTuple):
+    """The users of a validation split, items by number, and k of the NDCG@k by which the fit stops."""
+
+    histories_BL: Tensor
+    exclude: tuple[NDArray[np.int64], NDArray[np.int64]]
+    targets: Lists
+    cutoff: int
+
+
+def window_of(task: Task, numbering: Numbering, max_history: int, cutoff: int) -> Window:
+    """The users of a task as the training sees them."""
+    queries = task.queries
+    return Window(
+        torch.from_numpy(history_numbers(queries.histories, numbering, max_history)),
+        (queries.seen.indptr, numbering.numbers_N[queries.seen.rows]),
+        Lists(task.targets.indptr, numbering.numbers_N[task.targets.rows].astype(np.int32)),
+        cutoff,
+    )

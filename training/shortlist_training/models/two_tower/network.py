@@ -4,22 +4,28 @@ B users, L history positions, N items, C items of one softmax, T tokens, D dimen
 vector is the item's bias: the user vector is 1 there, so the inner product of the two is the whole score.
 """
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shortlist_training.models.two_tower.settings import TwoTowerSettings
 from shortlist_training.models.two_tower.text import TextTable
-from shortlist_training.recipes import TwoTowerSettings
 
-_MASKED = -1e9
+_MASKED: Final = -1e9  # finite, so that a history of nothing but padding has even shares and not NaN
+_ATTENTION: Final = 32  # hidden units of the attention, half of the default dimensions
+# Small against the word embeddings, so that an item begins as its text and learns its id where there is data for it.
+_ID_DEVIATION: Final = 0.05
+_WORD_DEVIATION: Final = 0.1
 
 
 class ItemTower(nn.Module):
-    """Id embedding plus text: the weighted sum of padded token embeddings. Training drops some ids.
+    """Id embedding plus text: the weighted sum of padded token embeddings. Training drops some ids. Items by number.
 
-    An item without any event before the cut keeps the text part only (`known` is 0), and the mean bias.
+    An item without any event keeps the text part only (`known` is 0), and the mean bias.
     """
 
     known_N: Tensor
@@ -30,17 +36,17 @@ class ItemTower(nn.Module):
         super().__init__()
         self.id_dropout = settings.id_dropout
         self.ids = nn.Embedding(num_items, settings.dim)
-        nn.init.normal_(self.ids.weight, std=0.05)
+        nn.init.normal_(self.ids.weight, std=_ID_DEVIATION)
         self.words = nn.Embedding(settings.text_buckets, settings.dim, padding_idx=0)
-        nn.init.normal_(self.words.weight, std=0.1)
+        nn.init.normal_(self.words.weight, std=_WORD_DEVIATION)
         self.bias = nn.Parameter(torch.zeros(num_items))
         self.register_buffer("known_N", torch.ones(num_items))
         self.register_buffer("tokens_NT", torch.from_numpy(text.tokens_NT), persistent=False)
         self.register_buffer("weights_NT", torch.from_numpy(text.weights_NT), persistent=False)
 
-    def set_known(self, known_N: NDArray[np.bool_]) -> None:
-        """Say which items have events before the cut."""
-        self.known_N.copy_(torch.from_numpy(known_N.astype(np.float32)))
+    def set_known(self, num_known: int) -> None:
+        """Say how many items have events: the first numbers are theirs."""
+        self.known_N.copy_((torch.arange(len(self.known_N)) < num_known).to(torch.float32))
 
     def text(self, rows_C: Tensor) -> Tensor:
         """The text part (C, D); zeros for an item without text."""
@@ -71,11 +77,11 @@ class UserTower(nn.Module):
     The attention knows the position from the newest item; an empty history gives a finite vector.
     """
 
-    def __init__(self, max_history: int, settings: TwoTowerSettings) -> None:
+    def __init__(self, settings: TwoTowerSettings) -> None:
         super().__init__()
         dim = settings.dim
-        self.attention = nn.Sequential(nn.Linear(dim, 32), nn.Tanh(), nn.Linear(32, 1, bias=False))
-        self.position_L = nn.Parameter(torch.zeros(max_history))
+        self.attention = nn.Sequential(nn.Linear(dim, _ATTENTION), nn.Tanh(), nn.Linear(_ATTENTION, 1, bias=False))
+        self.position_L = nn.Parameter(torch.zeros(settings.max_history))
         self.dropout = nn.Dropout(settings.dropout)
         self.straight = nn.Linear(dim, dim - 1, bias=False)
         nn.init.eye_(self.straight.weight)
@@ -97,19 +103,37 @@ class UserTower(nn.Module):
         return functional.pad(user_BE, (0, 1), value=1.0)
 
 
-class ExportedUserTower(nn.Module):
-    """The user tower with the item vectors inside, from `history.items` to the user vector."""
+class Towers(nn.Module):
+    """Both towers of one catalogue."""
 
-    table_ND: Tensor
+    def __init__(self, num_items: int, text: TextTable, settings: TwoTowerSettings) -> None:
+        super().__init__()
+        self.items = ItemTower(num_items, text, settings)
+        self.users = UserTower(settings)
 
-    def __init__(self, tower: UserTower, item_vectors_ND: NDArray[np.float32]) -> None:
+    @torch.no_grad()
+    def item_vectors(self) -> NDArray[np.float32]:
+        """float32 (N, D) of the whole catalogue, by number, without dropout."""
+        self.eval()
+        chunks = torch.split(torch.arange(self.items.ids.num_embeddings), 4096)
+        vectors_ND: NDArray[np.float32] = torch.cat([self.items(chunk) for chunk in chunks]).numpy()
+        return vectors_ND
+
+    @torch.no_grad()
+    def text_vectors(self) -> NDArray[np.float32]:
+        """float32 (N, D): the text part of the item vectors, by number."""
+        texts_ND: NDArray[np.float32] = self.items.text(torch.arange(self.items.ids.num_embeddings)).numpy()
+        return texts_ND
+
+
+class UserGraph(nn.Module):
+    """The user tower as it is exported: from features of the history to the user vector."""
+
+    def __init__(self, tower: UserTower) -> None:
         super().__init__()
         self.tower = tower
-        padding_1D = np.zeros((1, item_vectors_ND.shape[1]), dtype=np.float32)
-        self.register_buffer("table_ND", torch.from_numpy(np.concatenate([padding_1D, item_vectors_ND])))
 
-    def forward(self, history_items: Tensor) -> Tensor:
-        """history_items int64 (B, L), row + 1, 0 = padding, to float32 (B, D)."""
-        vectors_BLD = functional.embedding(history_items, self.table_ND)
-        user_BD: Tensor = self.tower(vectors_BLD, history_items > 0)
+    def forward(self, history_items: Tensor, history_vectors: Tensor) -> Tensor:
+        """history_items int64 (B, L), 0 = padding, and their vectors float32 (B, L, D), to float32 (B, D)."""
+        user_BD: Tensor = self.tower(history_vectors, history_items > 0)
         return user_BD

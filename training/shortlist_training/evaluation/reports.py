@@ -10,7 +10,7 @@ from rich.table import Table
 
 from shortlist_training.data.reader import RawData, summary_rows
 from shortlist_training.errors import InputError
-from shortlist_training.evaluate import Report
+from shortlist_training.evaluation.evaluate import Report
 
 
 def print_rows(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
