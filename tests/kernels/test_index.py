@@ -60,6 +60,20 @@ def test_the_last_item_takes_the_place_of_a_removed_one() -> None:
     assert index.search(np.ones((1, 2), np.float32), 1, mask=mask)[1].tolist() == [[20]]
 
 
+@pytest.mark.parametrize("dim", [1, 3, 300])
+def test_vectors_come_in_the_order_asked_for_from_any_chunk(dim: int) -> None:
+    per_chunk = 1 << store.chunk_shift(dim)
+    num_items = 2 * per_chunk + 77
+    random = np.random.default_rng(7)
+    vectors = random.standard_normal((num_items, dim), np.float32)
+    ids = random.permutation(num_items) + 5
+    index = VectorIndex(dim)
+    index.add(ids, vectors)
+    rows = np.concatenate([random.integers(0, num_items, 300), [0, per_chunk - 1, per_chunk, num_items - 1, 0, 0]])
+    assert index.vectors(ids[rows]).tobytes() == vectors[rows].tobytes()
+    assert index.vectors(np.empty(0, np.int64)).shape == (0, dim)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_an_update_counts_at_once(metric: str) -> None:
     index = filled(metric)
