@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from shortlist import vocabulary
 from shortlist.v1 import answer_pb2, history_pb2
+from shortlist_kernels import arrays
+from shortlist_server.pipeline import query
 
 PROTOS = Path(__file__).parent.parent / "protos" / "shortlist" / "v1"
 
@@ -67,3 +70,12 @@ def test_no_comment_states_another_limit_for_ids_or_times() -> None:
     text = "\n".join(path.read_text("utf-8") for path in sorted(PROTOS.glob("*.proto")))
     assert set(re.findall(r"1\.\.(\d+) bytes", text)) == {str(vocabulary.MAX_ID_BYTES)}
     assert set(re.findall(r"0\.\.(\d{9,})", text)) == {str(vocabulary.MAX_TIMESTAMP)}
+
+
+def test_the_kernels_and_the_servers_types_know_the_same_words() -> None:
+    """Kernels import no contract, and a Literal cannot be made from a table."""
+    assert set(arrays.FUSION_METHODS) == set(get_args(query.FusionName)) == set(vocabulary.FUSION_METHODS)
+    assert set(arrays.FUSION_NORMS) == set(get_args(query.NormName)) == set(vocabulary.NORMALISATIONS)
+    assert get_args(query.DiversityName) == tuple(vocabulary.DIVERSITY_METHODS)
+    assert get_args(query.SeenPolicyName) == tuple(vocabulary.SEEN_POLICIES)
+    assert get_args(query.ExplanationName) == tuple(vocabulary.LEVELS)

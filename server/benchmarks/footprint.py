@@ -10,13 +10,11 @@ who map them, so that the sum over workers is what the machine holds.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 import shortlist
+from benchmarks.running import server
 
 WRITER = Path(__file__).with_name("search_package.py")
 MIB = 1 << 20
 NUM_REQUESTS = 300  # over fresh connections, so that every worker answers some
-
-
-@contextlib.contextmanager
-def server(package: Path, workers: int) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
-    """A server on a free port with an empty store; gives the process, HOST:PORT and the seconds until it served."""
-    with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "shortlist_server", "--package", str(package), "--state", state, "--port", "0"]
-        started = time.perf_counter()
-        process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline().strip()
-            if not line.startswith("serving "):
-                sys.exit("error: the server did not start")
-            yield process, line.rpartition(" on ")[2], time.perf_counter() - started
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 def workers_of(pid: int) -> list[int]:
@@ -81,11 +62,11 @@ def measure(package: Path, num_items: int) -> dict[str, Any]:
     item_ids = [f"item-{row:08d}" for row in range(num_items)]
     result: dict[str, Any] = {"items": num_items}
     for workers in (1, 2):
-        with server(package, workers) as (process, target, seconds):
-            ask(target, item_ids)
-            memories = [memory_of(pid) for pid in workers_of(process.pid)]
+        with server(package, workers=workers) as running:
+            ask(running.address, item_ids)
+            memories = [memory_of(pid) for pid in workers_of(running.process.pid)]
         assert len(memories) == workers
-        result[f"start_s_{workers}"] = seconds
+        result[f"start_s_{workers}"] = running.start_s
         result[f"memory_{workers}"] = memories
     one, two = result["memory_1"], result["memory_2"]
     result["second_adds"] = sum(memory["proportional"] for memory in two) - one[0]["proportional"]

@@ -17,31 +17,37 @@ from pathlib import Path
 
 import numpy as np
 from grpc import aio
-from shortlist_server.catalog.manifest import ITEMS_FILE
 
+from shortlist.package import read_manifest
+from shortlist.package.arrays import open_array
+from shortlist.package.layout import scores_file
 from shortlist.v1.answer_pb2 import ExplanationLevel, Stage
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import Diversity, RecommendRequest, RecommendResponse
 from shortlist.v1.recommendation_pb2_grpc import RecommendationServiceStub
-from shortlist_server.catalog.items import read_items
+from shortlist_server.catalog.items import open_items
 
 NUM_USERS = 500
 MAX_GIVEN = 30
 
 
 def requests_of(package: Path, arguments: argparse.Namespace) -> list[RecommendRequest]:
-    """Users with 1 to 30 items of history, popular items more often."""
-    catalog = read_items(package / ITEMS_FILE)
+    """Users with 1 to 30 items of history, more often those which the package's fallback source scores high."""
+    manifest = read_manifest(package)
+    catalog = open_items(package, manifest.items)
+    weights_N = np.ones(catalog.num_items)
+    if manifest.fallback_source:
+        scores_N = open_array(package, scores_file(manifest.fallback_source), np.float32, (catalog.num_items,))
+        weights_N = scores_N.astype(np.float64) - scores_N.min() + 1e-9
     random = np.random.default_rng(0)
-    popularity = catalog.popularity.astype(np.float64) + 1e-9
     requests = []
     for number in range(NUM_USERS):
         size = min(int(random.integers(1, MAX_GIVEN + 1)), catalog.num_items)
-        items = random.choice(catalog.item_ids, size, replace=False, p=popularity / popularity.sum()).tolist()
+        rows = random.choice(catalog.num_items, size, replace=False, p=weights_N / weights_N.sum())
         requests.append(
             RecommendRequest(
                 user_id=f"bench-{number}",
-                history=History(item_ids=items, timestamps=range(1, size + 1)),
+                history=History(item_ids=catalog.item_ids.take(rows), timestamps=range(1, size + 1)),
                 k=arguments.k,
                 diversity=Diversity(strength=arguments.diversity),
                 explanation_level=f"EXPLANATION_LEVEL_{arguments.explain.upper()}",

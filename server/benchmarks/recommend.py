@@ -13,34 +13,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from shortlist_server.listen import Ready
+from benchmarks.running import server
 
 LOAD = Path(__file__).with_name("load.py")
-
-
-@contextlib.contextmanager
-def server(package: Path, workers: int) -> Iterator[str]:
-    """A server on a free port, with an empty store; gives HOST:PORT."""
-    with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "shortlist_server", "--package", str(package), "--state", state, "--port", "0"]
-        process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                sys.exit("error: the server did not start")
-            yield Ready.parse(line).address
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 def measure(target: str, arguments: argparse.Namespace, *, in_flight: int, requests: int) -> dict[str, Any]:
@@ -95,10 +76,10 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    running = (
-        contextlib.nullcontext(arguments.target) if arguments.target else server(arguments.package, arguments.workers)
-    )
-    with running as target:
+    with contextlib.ExitStack() as stack:
+        target = arguments.target
+        if not target:
+            target = stack.enter_context(server(arguments.package, workers=arguments.workers)).address
         runs = [
             measure(target, arguments, in_flight=1, requests=arguments.requests // 2),
             measure(target, arguments, in_flight=64, requests=arguments.requests),

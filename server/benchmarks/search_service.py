@@ -11,14 +11,11 @@ measure; "client cpu" is what the busiest of them took of a core. Every reply mu
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.running import server
 from shortlist_kernels import isa_info
-from shortlist_server.listen import Ready
 
 LOAD, PACKAGE = (Path(__file__).with_name(name) for name in ("search_load.py", "search_package.py"))
 WARM_UP_S = 1.0
@@ -40,23 +37,6 @@ def package_of(folder: Path, num_items: int, dim: int) -> Path:
         command = [sys.executable, str(PACKAGE), "--items", str(num_items), "--dim", str(dim), "--out", str(package)]
         subprocess.run(command, check=True)
     return package
-
-
-@contextlib.contextmanager
-def server(package: Path, workers: int) -> Iterator[str]:
-    """A server on a free port, with an empty store; gives HOST:PORT."""
-    with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "shortlist_server", "--package", str(package), "--state", state, "--port", "0"]
-        process = subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                sys.exit("error: the server did not start")
-            yield Ready.parse(line).address
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 class Clients:
@@ -172,8 +152,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     package = package_of(arguments.folder, arguments.items, arguments.dim)
-    with server(package, arguments.workers) as target:
-        clients = Clients(target, arguments)
+    with server(package, workers=arguments.workers) as running:
+        clients = Clients(running.address, arguments)
         try:
             runs = [run for rows_only in (True, False) for run in compare(clients, arguments, rows_only=rows_only)]
         finally:

@@ -1,6 +1,5 @@
 """From a data directory to a package, through the real command."""
 
-import json
 import os
 import signal
 import sys
@@ -9,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import polars as pl
 import pytest
 
+from shortlist.package import layout, read_golden
+from shortlist.package.arrays import open_sparse
+from shortlist_kernels import VectorIndex, isa_info
 from shortlist_training.data.dataset import build_dataset
 from shortlist_training.data.reader import read_directory
-from shortlist_training.evaluate import evaluate
+from shortlist_training.evaluation.evaluate import evaluate
 from shortlist_training.golden import golden_requests
-from shortlist_training.package import read_package, verify
+from shortlist_training.open_package import open_package
+from shortlist_training.protocols import find_protocol
 from tests.demo_run import PLAIN_TERMINAL, run_shortlist
 from tests.processes import start_process
 from tests.training.conftest import Trained
@@ -24,42 +26,48 @@ from tests.training.runner import one_line_error
 from tests.training.shop import ITEMS_PER_KIND, KINDS
 
 
-def test_the_package_holds_every_file_of_the_format(trained: Trained) -> None:
-    manifest = verify(trained.package)
-    listed = {entry["path"] for entry in manifest["files"]}
+def test_the_package_holds_every_file_of_the_format_and_says_how_it_came_about(trained: Trained) -> None:
+    package = open_package(trained.package)
+    entry = package.manifest
+    listed = {file.path for file in entry.files}
     present = {p.relative_to(trained.package).as_posix() for p in trained.package.rglob("*") if p.is_file()}
     assert present == listed | {"manifest.json"}
-    assert listed == {
-        "items.parquet",
-        "models/user_tower/model.onnx",
+    assert {
+        "models/two_tower/model.onnx",
         "models/ranker/model.onnx",
-        "vectors/two_tower.npy",
-        "neighbours/item_neighbours.npz",
+        "vectors/two_tower.index",
+        "vectors/two_tower.text.index",
+        "matrices/item_neighbours/indptr.npy",
+        "scores/popular.npy",
         "golden.json",
-        "statistics.json",
-    }
-    assert [source["name"] for source in manifest["sources"]] == ["two_tower", "item_neighbours", "popular"]
-    assert sum(source["weight"] for source in manifest["sources"]) == pytest.approx(1)
-    assert manifest["ranker"] == {"model": "ranker", "heads": [{"name": "purchase", "weight": 1.0}]}
-    assert manifest["evaluation"][0]["protocol"]["window"] == "validation"
+        *layout.item_files(),
+    } <= listed
+    assert [source.name for source in entry.sources] == ["two_tower", "item_neighbours", "popular"]
+    assert sum(source.weight for source in entry.sources) == pytest.approx(1)
+    assert [(head.name, head.weight) for head in entry.ranker.heads] == [("purchase", 1.0)]
+    assert entry.fallback_source == "popular"
+    assert entry.rerank.space == "two_tower"
+    assert entry.evaluations[0].protocol == "global_time"
+    assert all(source.training.fields["settings"].struct_value.fields for source in entry.sources)
+    assert entry.training.recipe == "hybrid"
+    assert entry.training.seconds > 0
+    assert {"torch", "numpy"} <= {library.name for library in entry.training.libraries}
+    assert entry.training.instruction_set == isa_info()["isa"]
+    assert entry.data.fingerprint.startswith("sha256:")
     assert list(trained.package.parent.glob(".*")) == [], "no draft is left behind"
 
 
 def test_the_tables_of_the_package_fit_each_other(trained: Trained) -> None:
-    package = read_package(trained.package)
+    package = open_package(trained.package)
     num_items = len(KINDS) * ITEMS_PER_KIND
-    assert package.items["item_id"].to_list() == sorted(package.items["item_id"].to_list())
-    assert package.items.schema["categories"] == pl.List(pl.String)
-    assert package.items["categories"].to_list()[0][0] == "home"
-    assert (package.items["popularity"] >= 0).all()
-    vectors = package.vectors("two_tower")
-    assert vectors.dtype == np.float32
-    assert vectors.shape == (num_items, 64)
-    assert vectors.flags.c_contiguous
-    neighbours = package.neighbours("item_neighbours")
-    owners = np.repeat(np.arange(num_items), np.diff(neighbours.indptr))
-    assert (neighbours.indices != owners).all()
-    assert (np.diff(neighbours.data)[np.diff(owners) == 0] <= 0).all(), "best neighbours first"
+    ids = package.item_ids.take(range(num_items))
+    assert ids == sorted(ids)
+    index = VectorIndex.load(trained.package / "vectors/two_tower.index")
+    assert (len(index), index.dim) == (num_items, 64)
+    matrix = open_sparse(trained.package, layout.matrix_folder("item_neighbours"), num_items, num_items)
+    owners = np.repeat(np.arange(num_items), np.diff(matrix.indptr))
+    assert (matrix.indices != owners).all()
+    assert (np.diff(matrix.data)[np.diff(owners) == 0] <= 0).all(), "best neighbours first"
 
 
 def test_training_shows_progress_choices_and_parity(trained: Trained) -> None:
@@ -72,18 +80,19 @@ def test_training_shows_progress_choices_and_parity(trained: Trained) -> None:
     assert list(trained.logs.rglob("events.out.tfevents.*")), "TensorBoard logs"
 
 
-def test_the_graphs_are_plain_onnx_with_free_batch_and_candidates(trained: Trained) -> None:
-    for role in ("user_tower", "ranker"):
-        onnx.checker.check_model(trained.package / "models" / role / "model.onnx", full_check=True)
-    ranker = onnxruntime.InferenceSession(
-        trained.package / "models/ranker/model.onnx", providers=["CPUExecutionProvider"]
-    )
+def test_the_graphs_are_plain_onnx_without_tables_and_free_in_batch_and_candidates(trained: Trained) -> None:
+    for name in ("two_tower", "ranker"):
+        file = trained.package / "models" / name / "model.onnx"
+        onnx.checker.check_model(file, full_check=True)
+        assert file.stat().st_size < 200_000, "vectors are inputs of a graph, never tables inside it"
+    file = trained.package / "models/ranker/model.onnx"
+    ranker = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    types = {"tensor(int64)": np.int64, "tensor(float)": np.float32}
     for batch, candidates in ((1, 7), (3, 1)):
+        sizes = {"batch": batch, "candidates": candidates}
         inputs = {
-            "history_items": np.ones((batch, 50), dtype=np.int64),
-            "history_recency_days": np.zeros((batch, 50), dtype=np.float32),
-            "candidate_items": np.ones((batch, candidates), dtype=np.int64),
-            "retrieval_scores": np.zeros((batch, candidates, 3), dtype=np.float32),
+            tensor.name: np.ones([sizes.get(axis, axis) for axis in tensor.shape], types[tensor.type])
+            for tensor in ranker.get_inputs()
         }
         (probabilities,) = ranker.run(None, inputs)
         assert probabilities.shape == (batch, candidates, 1)
@@ -92,7 +101,7 @@ def test_the_graphs_are_plain_onnx_with_free_batch_and_candidates(trained: Train
 
 def test_the_funnel_and_the_models_beat_popularity_on_the_test_period(trained: Trained) -> None:
     dataset = build_dataset(read_directory(trained.data))
-    report = evaluate(read_package(trained.package), dataset, protocol="global_time", cutoff=10, seed=0)
+    report = evaluate(open_package(trained.package), dataset, find_protocol("global_time"), cutoff=10, seed=0)
     quality = {scorer: metrics["ndcg@10"] for scorer, metrics in report.results.items()}
     assert quality["item_neighbours"] > 3 * quality["popular"]
     assert quality["two_tower"] > 3 * quality["popular"]
@@ -103,20 +112,24 @@ def test_the_funnel_and_the_models_beat_popularity_on_the_test_period(trained: T
 
 
 def test_golden_requests_hold_a_cold_start_and_are_reproduced_from_the_files(trained: Trained) -> None:
-    golden = json.loads((trained.package / "golden.json").read_text("utf-8"))
-    first = golden["requests"][0]
-    assert first["history"] == []
-    assert first["sources"]["two_tower"]["item_ids"] == first["sources"]["item_neighbours"]["item_ids"] == []
-    assert first["ranked"] == first["fused"]
-    assert len(first["fused"]["item_ids"]) == 10
-    for request in golden["requests"]:
-        seen = {event["item_id"] for event in request["history"]}
-        for answer in (*request["sources"].values(), request["fused"], request["ranked"]):
-            assert not seen & set(answer["item_ids"])
-            assert answer["scores"] == sorted(answer["scores"], reverse=True)
-    package = read_package(trained.package)
+    golden = read_golden(trained.package)
+    first = golden.requests[0]
+    assert not first.history
+    assert {one.name: len(one.list.item_ids) for one in first.sources} == {
+        "two_tower": 0,
+        "item_neighbours": 0,
+        "popular": 10,
+    }
+    assert first.ranked == first.fused
+    assert len(first.fused.item_ids) == 10
+    for request in golden.requests:
+        seen = {event.item_id for event in request.history}
+        for answer in (*(one.list for one in request.sources), request.fused, request.ranked):
+            assert not seen & set(answer.item_ids)
+            assert list(answer.scores) == sorted(answer.scores, reverse=True)
+    package = open_package(trained.package)
     dataset = build_dataset(read_directory(trained.data))
-    assert golden_requests(package, dataset, package.manifest["data"]["train_until"]) == golden
+    assert golden_requests(package, dataset.before(package.manifest.data.train_until)) == golden
 
 
 def test_a_run_killed_in_mid_training_resumes_to_the_same_bits(trained: Trained, tmp_path: Path) -> None:
@@ -127,7 +140,7 @@ def test_a_run_killed_in_mid_training_resumes_to_the_same_bits(trained: Trained,
     assert resumed.returncode == 0, resumed.stderr
     assert "two_tower-before-3: done before, loaded" in resumed.stdout
     assert "two_tower-before-2 epoch 1/4" not in resumed.stdout
-    for name in ("vectors/two_tower.npy", "neighbours/item_neighbours.npz", "golden.json", "items.parquet"):
+    for name in ("vectors/two_tower.index", "matrices/item_neighbours/data.npy", "golden.json", "items/numeric.npy"):
         assert (tmp_path / "package" / name).read_bytes() == (trained.package / name).read_bytes(), name
 
 

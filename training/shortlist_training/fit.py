@@ -128,11 +128,9 @@ class _Training:
         return models
 
     def _choose_weights(self, stages: Sequence[_Stage]) -> tuple[float, ...]:
-        # Sources may have stopped early on the first split, which flatters those that did.
-        judged = stages[1:] or stages
-        fusable = [Fusable(stage.funnel, stage.lists, stage.split.task) for stage in judged]
+        fusable = [Fusable(stage.funnel, stage.lists, stage.split.task) for stage in stages]
         weights = choose_weights(fusable, self.recipe.cutoff)
-        by = f"ndcg@{self.recipe.cutoff} on {', '.join(stage.split.name for stage in judged)}"
+        by = f"ndcg@{self.recipe.cutoff} on {', '.join(stage.split.name for stage in stages)}"
         for part, weight in zip(self.recipe.sources, weights, strict=True):
             self.notes[part.name]["weight"] = {"value": weight, "by": by}
         named = zip(self.recipe.sources, weights, strict=True)

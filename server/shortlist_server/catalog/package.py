@@ -42,7 +42,8 @@ def open_package(path: Path, *, num_threads: int = 1, rows_per_run: int = 4, dev
     """Open the package in this directory and warm its graphs up; PackageError names the file or field at fault.
 
     A search of a space and a run of a graph take `num_threads` threads. Graphs over candidates run one request at a
-    time, others `rows_per_run` rows at a time.
+    time, others `rows_per_run` rows at a time. A listed file that nothing uses is verified and no more: a package may
+    hold a licence or a model card.
     """
     entry = read_manifest(path)
     check_sources(entry)

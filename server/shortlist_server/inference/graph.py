@@ -135,9 +135,8 @@ class Graph:
         probe = self._probe_feed()
         try:
             disturbed = first_disturbed_output(lambda feed: {self._output: self.run(feed)}, probe)
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class but this one
-            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise PackageError(self._file, f"does not run: {line}") from None
+        except (RuntimeError, ValueError) as error:
+            raise PackageError(self._file, f"does not run: {str(error).removeprefix(f'{self._file}: ')}") from None
         if disturbed is not None:
             _log.warning("rows of a graph disturb each other, running them one by one", graph=self.name)
             self.rows_per_run = 1
@@ -200,9 +199,11 @@ def graphs_to_probe(root: Path, package: manifest.Manifest, rows_per_run: int) -
     """Every graph of a package with the shapes in which it will run."""
     sizes = Sizes.of(package)
     for name, entry in graphs_of(package).items():
+        fed = inputs_of(entry, sizes)
+        rows = 1 if any(one.feature.is_candidate for one in fed) else rows_per_run
         inputs = tuple(
-            ProbeInput(one.name, one.feature.spec.dtype, one.shape(rows_per_run, sizes.num_candidates), one.largest)
-            for one in inputs_of(entry, sizes)
+            ProbeInput(one.name, one.feature.spec.dtype, one.shape(rows, sizes.num_candidates), one.largest)
+            for one in fed
         )
         yield ProbedGraph(locate(root, layout.graph_file(name)), layout.graph_file(name), inputs)
 

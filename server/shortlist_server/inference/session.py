@@ -33,6 +33,9 @@ _NUMPY_NAMES: Final = {
 # A directory that cannot exist. onnxruntime looks for external data of a graph given as bytes in the working
 # directory unless it is told another one.
 _NO_DIRECTORY: Final = "/dev/null/none"
+# In what onnxruntime says of external data: where it looks for initializers, then in subgraphs, then in the memory of
+# the process itself.
+_EXTERNAL_DATA: Final = ("external data", "External data", "external TensorProto", _NO_DIRECTORY, "in-memory address")
 _CUDA: Final = "CUDAExecutionProvider"
 
 
@@ -71,7 +74,7 @@ class OnnxSession:
         try:
             outputs: list[NDArray[Any]] = self._session.run(list(output_names), dict(feed))
         except Exception as error:  # noqa: BLE001 - see _open_session
-            raise RuntimeError(f"{self.label}: {_first_line(error)}") from None
+            raise RuntimeError(f"{self.label}: {_one_line(error)}") from None
         return outputs
 
 
@@ -99,10 +102,9 @@ def _open_session(graph: bytes, label: str, num_threads: int, device: str) -> on
             graph, _session_options(num_threads), providers=providers, enable_fallback=fallback
         )
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class but this one
-        # The second is the mark of a tensor that is elsewhere in the memory of the process.
-        if "external data" in str(error).lower() or "in-memory address marker" in str(error):
+        if any(sign in str(error) for sign in _EXTERNAL_DATA):
             raise PackageError(label, "names external data, a graph holds all of its own") from None
-        raise PackageError(label, f"not a model that onnxruntime can run: {_first_line(error)}") from None
+        raise PackageError(label, f"not a model that onnxruntime can run: {_one_line(error)}") from None
     if device == "cuda" and _CUDA not in session.get_providers():
         import structlog  # here only: it takes half of the start of probe.py's process
 
@@ -131,5 +133,5 @@ def _describe(tensor: onnxruntime.NodeArg) -> TensorInfo:
     return TensorInfo(tensor.name, _NUMPY_NAMES.get(tensor.type, tensor.type), shape)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400] or type(error).__name__

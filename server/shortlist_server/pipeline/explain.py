@@ -42,7 +42,7 @@ Reasons = list[list[Reason]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explainer:
-    """What reasons are made of, apart from the request: the sources, the likeness of items, the heads of the ranker."""
+    """What reasons are made of, apart from the request: sources, the space of similar items, the ranker's heads."""
 
     sources: Sequence[Source]
     fallback: Source | None

@@ -1,6 +1,6 @@
 """fuse: the lists of the sources become one list of candidates per request.
 
-Shapes: B requests, G requests that fuse alike, S sources, C candidates.
+Shapes: B requests, S sources, C candidates.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def fuse(
 def _fuse_lists(batch: Batch, retrieved: Retrieved, num_threads: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     rows_BC = np.full(retrieved.rows_SBC.shape[1:], PADDING, dtype=np.int64)
     scores_BC = np.full(rows_BC.shape, -np.inf, dtype=np.float32)
-    for (width, *_), indices_G in _calls(batch).items():
-        query = batch.queries[indices_G[0]]
-        scores_BC[indices_G, :width], rows_BC[indices_G, :width] = fuse_lists(
-            list(retrieved.rows_SBC[:, indices_G, :width]),
-            list(retrieved.scores_SBC[:, indices_G, :width]),
+    for (width, *_), indices in _calls(batch).items():
+        query = batch.queries[indices[0]]
+        scores_BC[indices, :width], rows_BC[indices, :width] = fuse_lists(
+            list(retrieved.rows_SBC[:, indices, :width]),
+            list(retrieved.scores_SBC[:, indices, :width]),
             width,
             method=query.fusion,
             weights=query.source_weights_S,

@@ -1,6 +1,6 @@
 """profile: what each user did, as recorded and as the request adds to it.
 
-Shapes: B requests, L history positions, E interactions of all requests, one after the other.
+Shapes: B requests, L history positions.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
     known = _merge(batch, recorded, catalog)
     seen_places = known.last_of_each_item(catalog.num_items)
     history = known.at(np.sort(seen_places))
-    if (known.types_E == DISLIKE).any():
-        liked = known.at(np.flatnonzero(known.types_E != DISLIKE))
+    if (known.types == DISLIKE).any():
+        liked = known.at(np.flatnonzero(known.types != DISLIKE))
         history = liked.at(np.sort(liked.last_of_each_item(catalog.num_items)))
     rows_BL, times_BL, types_BL, values_BL = history.columns(len(batch), max_history)
-    ends_B = np.searchsorted(known.requests_E[seen_places], np.arange(1, len(batch)))
+    ends_B = np.searchsorted(known.requests[seen_places], np.arange(1, len(batch)))
     return Profiles(
         history_rows_BL=rows_BL,
         history_times_BL=times_BL,
         history_types_BL=types_BL,
         history_values_BL=values_BL,
-        seen_rows=tuple(np.split(known.rows_E[seen_places], ends_B)),
-        seen_types=tuple(np.split(known.types_E[seen_places], ends_B)),
+        seen_rows=tuple(np.split(known.rows[seen_places], ends_B)),
+        seen_types=tuple(np.split(known.types[seen_places], ends_B)),
         num_unknown_B=_count_unknown(batch, recorded, catalog, rows_BL[:, -1] == PADDING),
     )
 
@@ -57,25 +57,25 @@ def profile(batch: Batch, *, store: Store | None, catalog: Catalog, max_history:
 class _Interactions(NamedTuple):
     """Of known items, by request, then by time, then in order of arrival, the recorded before the given."""
 
-    requests_E: NDArray[np.int64]
-    rows_E: NDArray[np.int64]
-    times_E: NDArray[np.int64]
-    types_E: NDArray[np.uint8]
-    values_E: NDArray[np.float32]
+    requests: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    times: NDArray[np.int64]
+    types: NDArray[np.uint8]
+    values: NDArray[np.float32]
 
     def at(self, places: NDArray[np.int64]) -> _Interactions:
         """Some of them, in this order."""
-        requests_E, rows_E, times_E, types_E, values_E = self
-        return _Interactions(requests_E[places], rows_E[places], times_E[places], types_E[places], values_E[places])
+        requests, rows, times, types, values = self
+        return _Interactions(requests[places], rows[places], times[places], types[places], values[places])
 
     def last_of_each_item(self, num_items: int) -> NDArray[np.int64]:
         """The place of the last one of each request and item, by request, then by row."""
-        keys_E = self.requests_E * num_items + self.rows_E
-        order = np.argsort(keys_E, kind="stable")
-        keys_E = keys_E[order]
-        is_last_E = np.ones(len(keys_E), dtype=np.bool_)
-        np.not_equal(keys_E[1:], keys_E[:-1], out=is_last_E[:-1])
-        return np.asarray(order[is_last_E])
+        keys = self.requests * num_items + self.rows
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        is_last = np.ones(len(keys), dtype=np.bool_)
+        np.not_equal(keys[1:], keys[:-1], out=is_last[:-1])
+        return np.asarray(order[is_last])
 
     def columns(
         self, num_requests: int, max_history: int
@@ -84,16 +84,16 @@ class _Interactions(NamedTuple):
 
         The newest stand at the last position; padding is -1 and 0s.
         """
-        ends_B = np.searchsorted(self.requests_E, np.arange(num_requests), side="right")
-        positions_E = max_history - ends_B[self.requests_E] + np.arange(len(self.rows_E))
-        if len(positions_E) and positions_E.min() < 0:
-            shown = np.flatnonzero(positions_E >= 0)
+        ends_B = np.searchsorted(self.requests, np.arange(num_requests), side="right")
+        positions = max_history - ends_B[self.requests] + np.arange(len(self.rows))
+        if len(positions) and positions.min() < 0:
+            shown = np.flatnonzero(positions >= 0)
             return self.at(shown).columns(num_requests, max_history)
-        shape, places = (num_requests, max_history), (self.requests_E, positions_E)
+        shape, places = (num_requests, max_history), (self.requests, positions)
         rows_BL, times_BL = np.full(shape, PADDING, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         types_BL, values_BL = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
-        rows_BL[places], times_BL[places] = self.rows_E, self.times_E
-        types_BL[places], values_BL[places] = self.types_E, self.values_E
+        rows_BL[places], times_BL[places] = self.rows, self.times
+        types_BL[places], values_BL[places] = self.types, self.values
         return rows_BL, times_BL, types_BL, values_BL
 
 
@@ -105,24 +105,23 @@ def _merge(batch: Batch, recorded: Sequence[Profile], catalog: Catalog) -> _Inte
         given = query.history
         if stored.item_ids:
             item_ids += stored.item_ids
-            # The store does not keep values.
-            parts.append((index, stored.timestamps, stored.types, np.zeros(len(stored.item_ids), np.float32)))
+            parts.append((index, stored.timestamps, stored.types, stored.values))
         if given.item_ids:
             item_ids += given.item_ids
             parts.append((index, _times(stored, given), given.types, given.values))
     if not parts:
         return _NOTHING
-    rows_E = catalog.rows(item_ids).astype(np.int64)
+    rows = catalog.rows(item_ids).astype(np.int64)
     indices, times, types, values = zip(*parts, strict=True)
     every = _Interactions(
         np.repeat(np.array(indices), [len(part) for part in times]),
-        rows_E,
+        rows,
         np.concatenate(times),
         np.concatenate(types),
         np.concatenate(values),
     )
-    order = np.lexsort((every.times_E, every.requests_E))
-    return every.at(order[rows_E[order] != PADDING])
+    order = np.lexsort((every.times, every.requests))
+    return every.at(order[rows[order] != PADDING])
 
 
 _NOTHING = _Interactions(

@@ -1,6 +1,6 @@
 """score: what each candidate is worth to the user, by the ranker of the package; without one, by the fused score.
 
-Shapes: B requests, U requests that the ranker sees, S sources, C candidates, H heads.
+Shapes: B requests, S sources, C candidates, H heads.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A scan of many queries costs little more than one of a few, so requests that wait together are scanned together: those
 of one space, with an allow-list or all without, and of like k. What a request gets does not depend on the others.
 
-Shapes: Q queries of one request, T queries of one scan, D dimensions, K results.
+Shapes: Q queries of one request or one scan, D dimensions, K results.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def plan_scans(queries: Sequence[SearchQuery]) -> list[list[int]]:
 
 def scan_together(queries: Sequence[SearchQuery]) -> list[Found]:
     """The results of requests that may share a scan, by one call of the space."""
-    scores_TK, rows_TK = queries[0].space.search(
+    scores_QK, rows_QK = queries[0].space.search(
         np.concatenate([query.queries_QD for query in queries]),
         max(query.k for query in queries),
         allow=_lists(queries, [query.allow_rows for query in queries]),
@@ -53,7 +53,7 @@ def scan_together(queries: Sequence[SearchQuery]) -> list[Found]:
     )
     ends = np.cumsum([len(query) for query in queries]).tolist()
     return [
-        Found(scores_TK[end - len(query) : end, : query.k], rows_TK[end - len(query) : end, : query.k])
+        Found(scores_QK[end - len(query) : end, : query.k], rows_QK[end - len(query) : end, : query.k])
         for query, end in zip(queries, ends, strict=True)
     ]
 

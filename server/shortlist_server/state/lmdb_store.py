@@ -138,21 +138,20 @@ class LmdbStore:
             raise StateError(f"{self._path}: data.mdb is cut short and lacks pages in use: {error}") from error
 
     def _write(self, transaction: lmdb.Transaction[bytes], batch: EventBatch) -> int:
-        indices_of: defaultdict[str, list[int]] = defaultdict(list)
-        for event_index, user_id in enumerate(batch.user_ids):
-            indices_of[user_id].append(event_index)
-        timestamps, kinds, values = batch.timestamps.tolist(), batch.types.tolist(), batch.values.tolist()
+        events_of: defaultdict[str, list[Entry]] = defaultdict(list)
+        numbers = (batch.timestamps.tolist(), batch.types.tolist(), batch.values.tolist())
+        for user_id, item_id, *of_event in zip(batch.user_ids, batch.item_ids, *numbers, strict=True):
+            events_of[user_id].append(Entry(item_id.encode(), *of_event))
         num_new = 0
-        for user_id, event_indices in indices_of.items():
+        for user_id, events in events_of.items():
             user = user_id.encode()
             record = transaction.get(user, db=self._profiles)
             arrival = records.num_arrivals(record)
             new: list[Entry] = []
-            for event_index in event_indices:
-                entry = Entry(batch.item_ids[event_index].encode(), timestamps[event_index], kinds[event_index])
-                stored = records.event_value(values[event_index], arrival + len(new))
-                if transaction.put(records.event_key(user, entry), stored, overwrite=False, db=self._events):
-                    new.append(entry)
+            for event in events:
+                stored = records.event_value(event, arrival + len(new))
+                if transaction.put(records.event_key(user, event), stored, overwrite=False, db=self._events):
+                    new.append(event)
             if new:
                 entries = merge_entries(records.read_entries(record), new, self._max_profile_items)
                 transaction.put(user, records.pack_profile(entries, arrival + len(new)), db=self._profiles)

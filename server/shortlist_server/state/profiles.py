@@ -12,19 +12,22 @@ DISLIKE: Final = EVENT_TYPES["dislike"]
 
 
 class Entry(NamedTuple):
-    """One interaction: the item's id as UTF-8 bytes, seconds since the epoch, the number of the contract's type."""
+    """One interaction: the item's id as UTF-8 bytes, seconds since the epoch, the number of the contract's type, and
+    the rating or quantity that came with it, a float32 value, 0 where none did.
+    """
 
     item: bytes
     timestamp: int
     type: int
+    value: float
 
 
 def merge_entries(profile: Iterable[Entry], new: Iterable[Entry], max_entries: int) -> Sequence[Entry]:
     """The profile after these new events, both in order; `new` in order of arrival, the result by (timestamp, arrival).
 
-    Of each item the last interaction stays and, apart from it, the last dislike: a dislike does not undo the
-    interaction that a history still shows. Where timestamps are equal, the one that arrived later is the last. Of all
-    entries the last `max_entries` stay.
+    Of each item the last interaction stays, with its own value, and, apart from it, the last dislike: a dislike does
+    not undo the interaction that a history still shows. Where timestamps are equal, the one that arrived later is the
+    last. Of all entries the last `max_entries` stay.
     """
     kept: dict[tuple[bytes, bool], tuple[int, int, Entry]] = {}
     # The entries of the profile arrived before the new events; among themselves they stand in the order of ties.

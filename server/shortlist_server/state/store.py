@@ -54,12 +54,14 @@ class Profile:
     """What the store remembers of one user, ordered by (timestamp of the last interaction, order of arrival).
 
     Which entries stay is the rule of `profiles.merge_entries`: the last interaction of each item and, beside it, its
-    last dislike. All columns are read-only.
+    last dislike. `values` holds what came with that interaction, the rating or the quantity, and 0 where nothing did.
+    All columns are read-only.
     """
 
     item_ids: list[str]
     timestamps: NDArray[np.int64]
     types: NDArray[np.uint8]
+    values: NDArray[np.float32]
 
     @property
     def empty(self) -> bool:
@@ -67,7 +69,7 @@ class Profile:
         return not self.item_ids
 
 
-EMPTY_PROFILE: Final = Profile([], np.empty(0, np.int64), np.empty(0, np.uint8))
+EMPTY_PROFILE: Final = Profile([], np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.float32))
 
 
 class Store(Protocol):
@@ -80,8 +82,8 @@ class Store(Protocol):
 
     def append(self, batch: EventBatch) -> int:
         """Record the events, all or none, durable when it returns. An event equal in user, item, type and timestamp
-        to a recorded one is not recorded again. Returns how many were new. Raises DamagedRecordError when the
-        profile of one of the users is damaged.
+        to a recorded one is not recorded again, whatever its value. Returns how many were new. Raises
+        DamagedRecordError when the profile of one of the users is damaged.
         """
         ...
 

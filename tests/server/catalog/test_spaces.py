@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from shortlist.package import PackageError
 from shortlist.v1 import manifest_pb2 as manifest
 from shortlist_kernels import VectorIndex
-from shortlist_server.catalog.spaces import Space, open_space
+from shortlist_kernels.index_file import ALIGNMENT, HEADER
+from shortlist_server.catalog.spaces import ROWS_AT_ONCE, Space, open_space
 from tests.server.conftest import space_entry, vector_index
 
 
@@ -83,6 +87,58 @@ def test_a_vector_that_is_too_large_to_multiply_is_refused_with_its_row(tmp_path
     write(tmp_path, vector_index(vectors))
     with pytest.raises(PackageError, match=r"vectors/s\.index: the vector of row 3 holds 3e\+38"):
         open_space(tmp_path, space_entry("s", 3), 5, 1)
+
+
+def overwrite(root: Path, number: int, value: float) -> None:
+    """Another number among the vectors, checksums included: what `VectorIndex.add` would never have taken."""
+    file = root / "vectors/s.index"
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<f", content, ALIGNMENT + 4 * number, value)
+    fields = (*HEADER.unpack_from(content)[:-2], zlib.crc32(content[ALIGNMENT:]))
+    unsigned = HEADER.pack(*fields, 0)[:-4]
+    content[: HEADER.size] = unsigned + struct.pack("<I", zlib.crc32(unsigned))
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("metric", ["inner_product", "cosine", "euclidean", "pearson"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -3e38])
+def test_a_vector_with_what_is_no_number_is_refused_whatever_the_metric(
+    tmp_path: Path, metric: str, value: float
+) -> None:
+    write(tmp_path, vector_index(np.eye(5, 3, dtype=np.float32), metric))
+    overwrite(tmp_path, 3 * 4 + 1, value)
+    entry = manifest.Space(name="s", metric=f"METRIC_{metric.upper()}", dimensions=3)
+    with pytest.raises(PackageError, match=re.escape(f"the vector of row 4 holds {value:g}, not within +-1e+15")):
+        open_space(tmp_path, entry, 5, 1)
+
+
+@pytest.mark.parametrize("row", [0, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 6])
+def test_every_vector_of_a_large_space_is_looked_at(tmp_path: Path, row: int) -> None:
+    num_items = 2 * ROWS_AT_ONCE + 7
+    write(tmp_path, vector_index(np.ones((num_items, 2), np.float32)))
+    assert len(open_space(tmp_path, space_entry("s", 2), num_items, 1)) == num_items
+    overwrite(tmp_path, 2 * row + 1, np.nan)
+    with pytest.raises(PackageError, match=f"the vector of row {row} holds nan"):
+        open_space(tmp_path, space_entry("s", 2), num_items, 1)
+
+
+def resident_of_files() -> int:
+    """Bytes of mapped files that count as this process's."""
+    found = re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is resident")
+def test_vectors_become_resident_when_they_are_asked_for_not_when_they_are_checked(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((40_000, 128)).astype(np.float32)
+    write(tmp_path, vector_index(vectors))
+    before = resident_of_files()
+    space = open_space(tmp_path, space_entry("s", 128), len(vectors), 1)
+    opened = resident_of_files()
+    assert opened - before < vectors.nbytes / 4
+    assert space.vectors(np.arange(len(vectors))).tobytes() == vectors.tobytes()
+    assert resident_of_files() - opened > vectors.nbytes / 2  # or the first half of this test could not fail
 
 
 def test_a_damaged_file_is_named_once(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from shortlist_server.inference.session import OnnxSession, TensorInfo
 node = helper.make_node
 DIM = 1000  # onnxruntime treats weights of a few bytes in another way
 FLOATS = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", DIM])
+OF_A_BRANCH = helper.make_tensor_value_info("b", TensorProto.FLOAT, [DIM])
 SUM = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", DIM])
 
 
@@ -165,10 +166,9 @@ def test_a_missing_file_and_a_directory_are_no_file(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    content = model_of(
-        [node("Identity", ["x"], ["QQQQ"])], (), (FLOATS,), [helper.make_tensor_value_info("QQQQ", 1, None)]
-    )
-    (tmp_path / "model.onnx").write_bytes(content.SerializeToString().replace(b"QQQQ", b"\xff\xfe\xff\xfe"))
+    output = helper.make_tensor_value_info("QQQQ", TensorProto.FLOAT, None)
+    model = model_of([node("Identity", ["x"], ["QQQQ"])], (), (FLOATS,), [output])
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString().replace(b"QQQQ", b"\xff\xfe\xff\xfe"))
     with pytest.raises(PackageError, match="UTF-8"):
         OnnxSession(tmp_path / "model.onnx", "model")
 
@@ -197,7 +197,7 @@ def as_constant(tensor: onnx.TensorProto) -> onnx.ModelProto:
 
 
 def in_a_branch(tensor: onnx.TensorProto) -> onnx.ModelProto:
-    branch = helper.make_graph([node("Identity", ["weights"], ["b"])], "branch", [], [SUM_OF_BRANCH], [tensor])
+    branch = helper.make_graph([node("Identity", ["weights"], ["b"])], "branch", [], [OF_A_BRANCH], [tensor])
     return model_of(
         [
             node("ReduceMax", ["x"], ["largest"], keepdims=0),
@@ -206,9 +206,6 @@ def in_a_branch(tensor: onnx.TensorProto) -> onnx.ModelProto:
             node("Add", ["x", "chosen"], ["y"]),
         ]
     )
-
-
-SUM_OF_BRANCH = helper.make_tensor_value_info("b", TensorProto.FLOAT, [DIM])
 
 
 @pytest.mark.parametrize("place", [as_initializer, as_constant, in_a_branch])
@@ -234,7 +231,7 @@ def test_external_data_is_refused_wherever_it_lies(
 def test_weights_elsewhere_in_memory_are_refused(tmp_path: Path) -> None:
     """onnxruntime's own mark of a tensor whose "offset" is an address of this process."""
     file = save(tmp_path / "model.onnx", as_initializer(external("*/_ORT_MEM_ADDR_/*")))
-    with pytest.raises(PackageError, match="^model: names external data"):
+    with pytest.raises(PackageError, match=r"^model: names external data"):
         OnnxSession(file, "model")
 
 

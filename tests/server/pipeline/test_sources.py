@@ -23,6 +23,7 @@ from shortlist_server.pipeline.sources.kinds import KINDS
 from shortlist_server.pipeline.types import Allowed, Profiles
 from tests.server.conftest import (
     NUM_ITEMS,
+    Floats,
     SmallWorld,
     golden_message,
     graph_entry,
@@ -78,11 +79,11 @@ def scorer() -> bytes:
     )
 
 
-def interactions() -> np.ndarray:
+def interactions() -> Floats:
     random = np.random.default_rng(5)
     taken = random.random((25, NUM_ITEMS)) * (random.random((25, NUM_ITEMS)) < 0.2)
     lengths = np.linalg.norm(taken, axis=1, keepdims=True)
-    return (taken / np.where(lengths > 0, lengths, 1.0)).astype(np.float32).astype(np.float64)
+    return np.asarray((taken / np.where(lengths > 0, lengths, 1.0)).astype(np.float32).astype(np.float64))
 
 
 def add(draft: Draft, world: SmallWorld) -> manifest.Manifest:
@@ -131,7 +132,7 @@ def source(package: Package, name: str) -> Source:
     return next(one for one in package.sources if one.name == name)
 
 
-def expected_scores(name: str, user: int, world: SmallWorld) -> np.ndarray:
+def expected_scores(name: str, user: int, world: SmallWorld) -> Floats:
     """Every item's score for a user with a history, in float64."""
     weights = weights_of(user)
     if name == "scores":
@@ -139,15 +140,21 @@ def expected_scores(name: str, user: int, world: SmallWorld) -> np.ndarray:
     if name == "more_scores":
         return -np.arange(float(NUM_ITEMS))
     if name == "matrix":
-        return sum(weight * world.similarity_NN[row] for row, weight in weights.items())
+        return weighted(world.similarity_NN, weights)
     vectors = world.vectors_ND.astype(np.float64)
     if name == "vector":
-        return vectors @ sum(weight * vectors[row] for row, weight in weights.items())
+        return np.asarray(vectors @ weighted(vectors, weights))
     if name == "more_vector":
-        return vectors @ vectors[next(reversed(weights))]
-    likeness = sum(weight * interactions()[:, row] for row, weight in weights.items())
-    nearest = np.argsort(-likeness, kind="stable")[:4]
-    return likeness[nearest[likeness[nearest] > 0]] @ interactions()[nearest[likeness[nearest] > 0]]
+        return np.asarray(vectors @ vectors[next(reversed(weights))])
+    similarity_U = weighted(interactions().T, weights)
+    nearest = np.argsort(-similarity_U, kind="stable")[:4]
+    nearest = nearest[similarity_U[nearest] > 0]
+    return np.asarray(similarity_U[nearest] @ interactions()[nearest])
+
+
+def weighted(rows: Floats, weights: dict[int, float]) -> Floats:
+    """The sum of rows by their weights."""
+    return np.asarray(sum((weight * rows[row] for row, weight in weights.items()), np.zeros(rows.shape[1])))
 
 
 RETRIEVING = ("scores", "more_scores", "matrix", "vector", "more_vector", "users")
@@ -246,6 +253,14 @@ def test_no_module_outside_the_sources_asks_what_kind_a_source_is() -> None:
 
 
 BAD: dict[str, tuple[Callable[[Draft, manifest.Manifest], object], str]] = {
+    "interactions of rows that are longer than 1": (
+        lambda draft, entry: draft.add_interactions("users", sparse(2 * interactions()), sparse(interactions().T)),
+        r"interactions/users/data\.npy: entry \[\d+\]: 1\.\d+ is not within \+-1\.00001",
+    ),
+    "interactions by item without an end": (
+        lambda draft, entry: draft.add_interactions("users", sparse(interactions()), sparse(1e29 * interactions().T)),
+        r"interactions/users/by_item/data\.npy: entry \[0\]: .* is not within \+-1\.00001",
+    ),
     "interactions that do not match": (
         lambda draft, entry: draft.add_interactions("users", sparse(interactions()), sparse(interactions()[:20].T)),
         "interactions/users/by_item: holds ",

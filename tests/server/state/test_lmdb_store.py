@@ -180,7 +180,8 @@ def test_a_file_that_lacks_only_unused_pages_is_sound(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("record", [b"\x01", b"\x01\0\0\0\xff\xff\xff\x7f" + bytes(8), b"\x02" + bytes(40)])
+# Cut short, of impossibly many entries, and of a version that no server ever wrote.
+@pytest.mark.parametrize("record", [b"\x02", b"\x02\0\0\0\xff\xff\xff\x7f" + bytes(8), b"\xff" + bytes(40)])
 def test_a_damaged_profile_costs_its_user_only(tmp_path: Path, record: bytes) -> None:
     store = LmdbStore(tmp_path)
     store.append(batch("well", range(3)))

@@ -7,50 +7,65 @@ from hypothesis import strategies as st
 
 from shortlist_server.state.profiles import DISLIKE, Entry, merge_entries
 
-VIEW, PURCHASE = 1, 4
+VIEW, PURCHASE, RATING = 1, 4, 7
 ENTRIES = st.builds(
     Entry,
     st.sampled_from([b"a", b"b", b"c", b"d", b"e"]),
     st.integers(-3, 6),
     st.sampled_from([VIEW, PURCHASE, DISLIKE]),
+    st.floats(width=32, allow_nan=False),
 )
 
 
+def entry(item: bytes, timestamp: int, kind: int, value: float = 0.0) -> Entry:
+    return Entry(item, timestamp, kind, value)
+
+
 def test_the_last_interaction_of_an_item_stays() -> None:
-    merged = merge_entries([Entry(b"a", 1, VIEW), Entry(b"b", 2, VIEW)], [Entry(b"a", 3, PURCHASE)], 10)
-    assert merged == [Entry(b"b", 2, VIEW), Entry(b"a", 3, PURCHASE)]
+    merged = merge_entries([entry(b"a", 1, VIEW), entry(b"b", 2, VIEW)], [entry(b"a", 3, PURCHASE)], 10)
+    assert merged == [entry(b"b", 2, VIEW), entry(b"a", 3, PURCHASE)]
 
 
 def test_an_older_event_that_arrives_late_replaces_nothing() -> None:
-    profile = [Entry(b"a", 5, PURCHASE)]
-    assert merge_entries(profile, [Entry(b"a", 4, VIEW)], 10) == profile
+    profile = [entry(b"a", 5, PURCHASE)]
+    assert merge_entries(profile, [entry(b"a", 4, VIEW)], 10) == profile
 
 
 def test_at_equal_timestamps_the_later_arrival_is_the_last() -> None:
-    merged = merge_entries([Entry(b"a", 5, VIEW), Entry(b"b", 5, VIEW)], [Entry(b"a", 5, PURCHASE)], 10)
-    assert merged == [Entry(b"b", 5, VIEW), Entry(b"a", 5, PURCHASE)]
+    merged = merge_entries([entry(b"a", 5, VIEW), entry(b"b", 5, VIEW)], [entry(b"a", 5, PURCHASE)], 10)
+    assert merged == [entry(b"b", 5, VIEW), entry(b"a", 5, PURCHASE)]
+
+
+def test_the_value_is_that_of_the_interaction_that_stays_and_of_no_older_one() -> None:
+    rated = [entry(b"a", 1, RATING, 4.5), entry(b"b", 5, RATING, 2.0)]
+    new = [entry(b"a", 2, VIEW), entry(b"b", 4, RATING, 3.0), entry(b"b", 6, DISLIKE, 1.0)]
+    assert merge_entries(rated, new, 10) == [
+        entry(b"a", 2, VIEW, 0.0),
+        entry(b"b", 5, RATING, 2.0),
+        entry(b"b", 6, DISLIKE, 1.0),
+    ]
 
 
 def test_a_dislike_stands_beside_the_interaction_it_does_not_undo() -> None:
-    new = [Entry(b"a", 1, PURCHASE), Entry(b"a", 2, DISLIKE), Entry(b"a", 3, DISLIKE)]
-    assert merge_entries([], new, 10) == [Entry(b"a", 1, PURCHASE), Entry(b"a", 3, DISLIKE)]
+    new = [entry(b"a", 1, PURCHASE), entry(b"a", 2, DISLIKE), entry(b"a", 3, DISLIKE)]
+    assert merge_entries([], new, 10) == [entry(b"a", 1, PURCHASE), entry(b"a", 3, DISLIKE)]
 
 
 def test_the_most_recent_entries_stay_and_not_the_latest_arrivals() -> None:
-    profile = [Entry(b"a", 10, VIEW), Entry(b"b", 20, VIEW)]
-    assert merge_entries(profile, [Entry(b"c", 5, VIEW), Entry(b"d", 15, VIEW)], 2) == [
-        Entry(b"d", 15, VIEW),
-        Entry(b"b", 20, VIEW),
+    profile = [entry(b"a", 10, VIEW), entry(b"b", 20, VIEW)]
+    assert merge_entries(profile, [entry(b"c", 5, VIEW), entry(b"d", 15, VIEW)], 2) == [
+        entry(b"d", 15, VIEW),
+        entry(b"b", 20, VIEW),
     ]
 
 
 def stays(events: list[Entry], arrival: int) -> bool:
     """The definition: no other event of the same item, a dislike or not like this one, comes after it."""
-    entry = events[arrival]
+    this = events[arrival]
     return not any(
-        other.item == entry.item
-        and (other.type == DISLIKE) == (entry.type == DISLIKE)
-        and (other.timestamp, other_arrival) > (entry.timestamp, arrival)
+        other.item == this.item
+        and (other.type == DISLIKE) == (this.type == DISLIKE)
+        and (other.timestamp, other_arrival) > (this.timestamp, arrival)
         for other_arrival, other in enumerate(events)
     )
 
@@ -67,6 +82,6 @@ def test_the_profile_is_that_of_the_definition_however_the_events_are_split(
     profile: list[Entry] = []
     for part in parts:
         profile = list(merge_entries(profile, part, 100))
-    events = [entry for part in parts for entry in part]
+    events = [one for part in parts for one in part]
     assert profile == expected(events)
     assert merge_entries([], events, max_entries) == expected(events)[-max_entries:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from shortlist_server.errors import StateError
 from shortlist_server.state import EventBatch, Profile, Store
 from shortlist_server.state.lmdb_store import LmdbStore
 
-VIEW, PURCHASE, DISLIKE = 1, 4, 6
+VIEW, PURCHASE, DISLIKE, RATING = 1, 4, 6, 7
 MAX_ITEMS: Final = 8
 Event: TypeAlias = tuple[str, str, int, int]  # user, item, type, timestamp
 OpenStore: TypeAlias = Callable[[], Store]
@@ -55,13 +55,14 @@ def store(open_store: OpenStore) -> Iterator[Store]:
     opened.close()
 
 
-def batch(*events: Event) -> EventBatch:
+def batch(*events: Event, values: Sequence[float] | None = None) -> EventBatch:
+    """Events whose values are their places in the batch, unless given."""
     return EventBatch(
         [event[0] for event in events],
         [event[1] for event in events],
         np.array([event[2] for event in events], dtype=np.uint8),
         np.array([event[3] for event in events], dtype=np.int64),
-        np.arange(len(events), dtype=np.float32),
+        np.array(range(len(events)) if values is None else values, dtype=np.float32),
     )
 
 
@@ -106,6 +107,22 @@ def test_a_dislike_stands_beside_the_interaction_it_does_not_undo(store: Store) 
     assert entries(store.profiles(["u"])[0]) == [("a", PURCHASE, 1), ("a", DISLIKE, 2), ("b", DISLIKE, 4)]
 
 
+def test_a_profile_keeps_the_value_of_the_interaction_that_stays(store: Store) -> None:
+    store.append(batch(("u", "a", RATING, 1), ("u", "b", RATING, 2), ("u", "c", PURCHASE, 3), values=[4.5, -2, 0.1]))
+    store.append(batch(("u", "a", VIEW, 5), ("u", "b", RATING, 1), ("u", "c", DISLIKE, 4), values=[0, 3, 1]))
+    profile = store.profiles(["u"])[0]
+    assert profile.item_ids == ["b", "c", "c", "a"]
+    assert profile.values.dtype == np.float32
+    assert profile.values.tolist() == [-2, np.float32(0.1), 1, 0]
+
+
+def test_an_event_recorded_again_with_another_value_keeps_its_first(store: Store) -> None:
+    store.append(batch(("u", "a", RATING, 5), ("u", "a", RATING, 5), values=[4, 3]))
+    assert store.append(batch(("u", "a", RATING, 5), values=[1])) == 0
+    assert store.profiles(["u"])[0].values.tolist() == [4]
+    assert [value for part in store.export("u") for value in part.values.tolist()] == [4]
+
+
 def test_a_profile_keeps_the_most_recent_entries_and_the_log_keeps_all(store: Store) -> None:
     store.append(batch(*[("u", f"i{number}", VIEW, number) for number in range(MAX_ITEMS + 5)]))
     store.append(batch(("u", "late", VIEW, 2)))
@@ -119,12 +136,15 @@ def test_profiles_come_in_the_order_asked_and_unknown_users_are_empty(store: Sto
     assert [profile.item_ids for profile in found] == [["b"], [], ["a"], ["b"]]
     assert [profile.empty for profile in found] == [False, True, False, False]
     assert found[1].timestamps.dtype == np.int64
+    assert [profile.values.shape for profile in found] == [(1,), (0,), (1,), (1,)]
 
 
 def test_profiles_cannot_be_changed_by_who_reads_them(store: Store) -> None:
     store.append(batch(("u", "a", VIEW, 1)))
-    with pytest.raises(ValueError, match="read-only"):
-        store.profiles(["u"])[0].timestamps[0] = 9
+    profile = store.profiles(["u"])[0]
+    for column in (profile.timestamps, profile.types, profile.values):
+        with pytest.raises(ValueError, match="read-only"):
+            column[0] = 9
 
 
 def test_the_longest_ids_of_any_script_are_kept_apart(store: Store) -> None:
@@ -136,11 +156,12 @@ def test_the_longest_ids_of_any_script_are_kept_apart(store: Store) -> None:
 
 def test_everything_is_there_after_reopening(open_store: OpenStore) -> None:
     first = open_store()
-    first.append(batch(("u", "a", VIEW, 1), ("u", "b", PURCHASE, 2)))
+    first.append(batch(("u", "a", RATING, 1), ("u", "b", PURCHASE, 2), values=[4.5, 3]))
     first.close()
     second = open_store()
-    assert entries(second.profiles(["u"])[0]) == [("a", VIEW, 1), ("b", PURCHASE, 2)]
-    assert second.append(batch(("u", "a", VIEW, 1))) == 0
+    assert entries(second.profiles(["u"])[0]) == [("a", RATING, 1), ("b", PURCHASE, 2)]
+    assert second.profiles(["u"])[0].values.tolist() == [4.5, 3]
+    assert second.append(batch(("u", "a", RATING, 1))) == 0
     second.close()
 
 
@@ -206,20 +227,20 @@ def test_readers_and_writers_share_a_store_that_must_grow(store: Store) -> None:
     assert torn == []
 
 
-def expected_profile(events: list[Event], user: str) -> list[tuple[str, int, int]]:
+def expected_profile(events: list[tuple[Event, float]], user: str) -> list[tuple[str, int, int, float]]:
     """The definition, event by event: no arrays, no shortcuts."""
     seen: set[Event] = set()
-    last: dict[tuple[str, bool], tuple[int, int, int]] = {}
-    for arrival, event in enumerate(events):
+    last: dict[tuple[str, bool], tuple[int, int, int, float]] = {}
+    for arrival, (event, value) in enumerate(events):
         who, item, kind, timestamp = event
         if who != user or event in seen:
             continue
         seen.add(event)
         slot = (item, kind == DISLIKE)
         if slot not in last or (timestamp, arrival) > last[slot][:2]:
-            last[slot] = (timestamp, arrival, kind)
-    ordered = sorted((timestamp, arrival, item, kind) for (item, _), (timestamp, arrival, kind) in last.items())
-    return [(item, kind, timestamp) for timestamp, _, item, kind in ordered][-MAX_ITEMS:]
+            last[slot] = (timestamp, arrival, kind, value)
+    ordered = sorted((*kept, item) for (item, _), kept in last.items())
+    return [(item, kind, timestamp, value) for timestamp, _, kind, value, item in ordered][-MAX_ITEMS:]
 
 
 EVENTS = st.tuples(
@@ -228,16 +249,25 @@ EVENTS = st.tuples(
     st.sampled_from([VIEW, PURCHASE, DISLIKE]),
     st.integers(-3, 9),
 )
+VALUED_EVENTS = st.tuples(EVENTS, st.floats(width=32, allow_nan=False))
 
 
 @settings(max_examples=40, deadline=None)
-@given(batches=st.lists(st.lists(EVENTS, max_size=25), min_size=1, max_size=4))
-def test_any_order_of_arrival_gives_the_profile_of_the_definition(backend: Backend, batches: list[list[Event]]) -> None:
+@given(batches=st.lists(st.lists(VALUED_EVENTS, max_size=25), min_size=1, max_size=4))
+def test_any_order_of_arrival_gives_the_profile_of_the_definition(
+    backend: Backend, batches: list[list[tuple[Event, float]]]
+) -> None:
     events = [event for part in batches for event in part]
     with backend() as open_one:
         store = open_one()
-        counts = [store.append(batch(*part)) for part in batches]
+        counts = [
+            store.append(batch(*(event for event, _ in part), values=[value for _, value in part])) for part in batches
+        ]
         profiles = store.profiles(["u", "v"])
         store.close()
-    assert sum(counts) == len(set(events))
-    assert [entries(profile) for profile in profiles] == [expected_profile(events, user) for user in ("u", "v")]
+    assert sum(counts) == len({event for event, _ in events})
+    found = [
+        [(*entry, value) for entry, value in zip(entries(profile), profile.values.tolist(), strict=True)]
+        for profile in profiles
+    ]
+    assert found == [expected_profile(events, user) for user in ("u", "v")]

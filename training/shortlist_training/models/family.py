@@ -71,7 +71,7 @@ class Run:
 class VectorSpace:
     """Vectors of all items, ids being rows, that a model brings along; ids and metric are those of the package.
 
-    num_bias: so many of the last dimensions are biases: they count in a score, but say nothing of likeness.
+    num_bias: so many of the last dimensions are biases: they count in a score, but say nothing of similarity.
     """
 
     index: VectorIndex

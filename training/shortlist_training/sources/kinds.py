@@ -140,11 +140,11 @@ class UserNeighbours:
         return score_neighbours(self.by_user, self._nearest(queries), rows_BM)
 
     def _nearest(self, queries: Queries) -> tuple[Rows, NDArray[np.int32], Float32]:
-        """The nearest users of each query with their likeness, laid out as a history of users."""
-        likeness_BK, users_BK = search_neighbours(self.by_item, queries.weighted(self.weights), self.num_neighbours)
+        """The nearest users of each query with their similarity, laid out as a history of users."""
+        similarity_BK, users_BK = search_neighbours(self.by_item, queries.weighted(self.weights), self.num_neighbours)
         found_BK = users_BK >= 0
         indptr = np.concatenate(([0], np.cumsum(found_BK.sum(axis=1)))).astype(np.int64)
-        return indptr, users_BK[found_BK].astype(np.int32), likeness_BK[found_BK]
+        return indptr, users_BK[found_BK].astype(np.int32), similarity_BK[found_BK]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

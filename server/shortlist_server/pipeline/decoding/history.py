@@ -1,7 +1,4 @@
-"""Decodes the history that a request carries.
-
-Shapes: E interactions.
-"""
+"""Decodes the history that a request carries."""
 
 from __future__ import annotations
 
@@ -43,26 +40,26 @@ def decode_history(history: History, violations: Violations) -> GivenHistory:
 def _timestamps(history: History, violations: Violations) -> NDArray[np.int64] | None:
     if not history.timestamps:
         return None
-    timestamps_E = np.fromiter(history.timestamps, np.int64, len(history.timestamps))
-    for index in np.flatnonzero((timestamps_E < 0) | (timestamps_E > MAX_TIMESTAMP)).tolist():
-        violations.check_integer(f"history.timestamps[{index}]", int(timestamps_E[index]), 0, MAX_TIMESTAMP)
-    return timestamps_E
+    timestamps = np.fromiter(history.timestamps, np.int64, len(history.timestamps))
+    for index in np.flatnonzero((timestamps < 0) | (timestamps > MAX_TIMESTAMP)).tolist():
+        violations.check_integer(f"history.timestamps[{index}]", int(timestamps[index]), 0, MAX_TIMESTAMP)
+    return timestamps
 
 
 def _types(history: History, violations: Violations) -> NDArray[np.uint8]:
     """An interaction without a type is a view."""
     if not history.types:
         return np.full(len(history.item_ids), VIEW, dtype=np.uint8)
-    numbers_E = np.fromiter(history.types, np.int64, len(history.types))
-    for index in np.flatnonzero(~np.isin(numbers_E, KNOWN_TYPES)).tolist():
-        violations.check_enum(f"history.types[{index}]", int(numbers_E[index]), EventType)
-    return np.where(numbers_E == 0, VIEW, numbers_E).astype(np.uint8)
+    numbers = np.fromiter(history.types, np.int64, len(history.types))
+    for index in np.flatnonzero(~np.isin(numbers, KNOWN_TYPES)).tolist():
+        violations.check_enum(f"history.types[{index}]", int(numbers[index]), EventType)
+    return np.where(numbers == 0, VIEW, numbers).astype(np.uint8)
 
 
 def _values(history: History, violations: Violations) -> NDArray[np.float32]:
     if not history.values:
         return np.zeros(len(history.item_ids), dtype=np.float32)
-    values_E = np.fromiter(history.values, np.float32, len(history.values))
-    for index in np.flatnonzero(~np.isfinite(values_E)).tolist():
-        violations.add(f"history.values[{index}]", f"{values_E[index]:g} is not finite")
-    return values_E
+    values = np.fromiter(history.values, np.float32, len(history.values))
+    for index in np.flatnonzero(~np.isfinite(values)).tolist():
+        violations.add(f"history.values[{index}]", f"{values[index]:g} is not finite")
+    return values

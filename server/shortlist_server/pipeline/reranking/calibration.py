@@ -1,6 +1,6 @@
 """Calibration: the categories of the answer follow the mixture of the user's history.
 
-Shapes: C candidates, G categories of the history and the candidates, E memberships of items in categories.
+Shapes: C candidates, L history positions.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class CalibrationRule(Rule):
                 ranked.request_index, Degraded(stage="RERANK", reason="COLD_START", source=self.name, detail=detail)
             )
             return ranked
-        items_E, categories_E = self._catalog.categories(ranked.rows_C)
-        names, numbers = np.unique(np.concatenate([history_categories, categories_E]), return_inverse=True)
-        target_G = np.bincount(numbers[: len(history_items)], _parts(history_items), minlength=len(names))
-        indptr = np.searchsorted(items_E, np.arange(len(ranked) + 1))
-        groups = (indptr, numbers[len(history_items) :], np.ones(len(items_E)))
+        items, categories = self._catalog.categories(ranked.rows_C)
+        names, numbers = np.unique(np.concatenate([history_categories, categories]), return_inverse=True)
+        target = np.bincount(numbers[: len(history_items)], _parts(history_items), minlength=len(names))
+        indptr = np.searchsorted(items, np.arange(len(ranked) + 1))
+        groups = (indptr, numbers[len(history_items) :], np.ones(len(items)))
         chosen, _ = rerank.calibrate(
-            ranked.stretched(), groups, target_G, min(ranked.num_places, len(ranked)), ranked.query.calibration
+            ranked.stretched(), groups, target, min(ranked.num_places, len(ranked)), ranked.query.calibration
         )
         return ranked.headed_by(chosen)
 
 
-def _parts(items_E: NDArray[np.int64]) -> NDArray[np.float64]:
+def _parts(items: NDArray[np.int64]) -> NDArray[np.float64]:
     """What each membership counts for: 1 for an item, in equal parts."""
-    return np.asarray(1.0 / np.bincount(items_E)[items_E])
+    return np.asarray(1.0 / np.bincount(items)[items])

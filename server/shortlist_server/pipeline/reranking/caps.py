@@ -1,6 +1,6 @@
 """Caps: how many items of an answer may share a value of an attribute.
 
-Shapes: C candidates, V values that an item has of one attribute, E memberships of items in categories.
+Shapes: C candidates.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CapsRule(Rule):
         return ranked.reordered(kept[kept >= 0])
 
     def _values(self, cap: Cap, rows_C: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Numbers for the values of the items, (C,) or (C, V), -1 for none."""
+        """Numbers for the values of the items, (C,), or (C, most that one has), -1 for none."""
         if cap.attribute == CATEGORY:
             return _padded(*_that_can_bind(*self._catalog.categories(rows_C), cap.max_items), len(rows_C))
         values_C = self._catalog.numeric(cap.attribute)[rows_C]
@@ -61,17 +61,17 @@ class CapsRule(Rule):
 
 
 def _that_can_bind(
-    items_E: NDArray[np.int64], categories_E: NDArray[np.int64], max_items: int
+    items: NDArray[np.int64], categories: NDArray[np.int64], max_items: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Without the categories that no more of the items have than may have them: they cost a column each."""
-    many_E = np.bincount(categories_E)[categories_E] > max_items
-    return items_E[many_E], categories_E[many_E]
+    many = np.bincount(categories)[categories] > max_items
+    return items[many], categories[many]
 
 
-def _padded(items_E: NDArray[np.int64], categories_E: NDArray[np.int64], num_items: int) -> NDArray[np.int64]:
+def _padded(items: NDArray[np.int64], categories: NDArray[np.int64], num_items: int) -> NDArray[np.int64]:
     """The categories of each item, (C, most that one has), padded with -1."""
-    counts_C = np.bincount(items_E, minlength=num_items)
-    columns_E = np.arange(len(items_E)) - np.repeat(np.cumsum(counts_C) - counts_C, counts_C)
-    categories_CV = np.full((num_items, counts_C.max(initial=0)), NO_VALUE, dtype=np.int64)
-    categories_CV[items_E, columns_E] = categories_E
-    return categories_CV
+    counts_C = np.bincount(items, minlength=num_items)
+    columns = np.arange(len(items)) - np.repeat(np.cumsum(counts_C) - counts_C, counts_C)
+    values = np.full((num_items, counts_C.max(initial=0)), NO_VALUE, dtype=np.int64)
+    values[items, columns] = categories
+    return values

@@ -1,6 +1,6 @@
-"""Diversity: value traded against likeness to the items placed before. All requests that do it alike share one call.
+"""Diversity: value traded against similarity to the items placed before. All requests that do it alike share one call.
 
-Shapes: G requests of one call, C candidates, K places, D dimensions, L other items, R vectors of a basis.
+Shapes: B requests of one call, C candidates, K places, D dimensions, L other items.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LEAST_RESIDUAL: Final = 1e-10
 
 
 class DiversityRule(Rule):
-    """Orders by value traded against likeness, the cosine of vectors. `space` None: the package names none for it."""
+    """Orders by value traded against similarity, the cosine of vectors. `space` None: the package names none for it."""
 
     name = "diversity"
 
@@ -42,30 +42,30 @@ class DiversityRule(Rule):
         return query.diversity.strength > 0.0
 
     def apply(self, batch: Batch, lists: Sequence[RankedList]) -> list[RankedList]:
-        """As many places as each list is to have by value and likeness, then the others as they stand."""
+        """As many places as each list is to have by value and similarity, then the others as they stand."""
         if self._space is None:
-            detail = "the package names no vector space that diversity could measure likeness in"
+            detail = "the package names no vector space that diversity could measure similarity in"
             missing = Degraded(stage="RERANK", reason="NOT_IN_PACKAGE", source=self.name, detail=detail)
             for ranked in lists:
                 batch.degrade(ranked.request_index, missing)
             return list(lists)
         reordered = list(lists)
         for indices in _calls(lists, self._space.dim):
-            chosen_GK = self._choose(self._space, [lists[index] for index in indices])
-            for index, chosen_K in zip(indices, chosen_GK, strict=True):
+            chosen_BK = self._choose(self._space, [lists[index] for index in indices])
+            for index, chosen_K in zip(indices, chosen_BK, strict=True):
                 reordered[index] = lists[index].headed_by(chosen_K)
         return reordered
 
     def _choose(self, space: Space, group: Sequence[RankedList]) -> NDArray[np.int64]:
-        rows_GC = np.stack([ranked.rows_C for ranked in group])
-        chosen_GK, _ = KERNELS[group[0].query.diversity.method](
-            space.vectors(rows_GC.reshape(-1)).reshape(*rows_GC.shape, space.dim),
+        rows_BC = np.stack([ranked.rows_C for ranked in group])
+        chosen_BK, _ = KERNELS[group[0].query.diversity.method](
+            space.vectors(rows_BC.reshape(-1)).reshape(*rows_BC.shape, space.dim),
             np.stack([ranked.stretched() for ranked in group]),
             _num_places(group[0]),
             np.array([ranked.query.diversity.strength for ranked in group]),
             num_threads=self._num_threads,
         )
-        return chosen_GK
+        return chosen_BK
 
 
 def cosines(space: Space, rows_K: NDArray[np.int64], others_L: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -114,13 +114,13 @@ def _residuals(unit_KD: NDArray[np.float64]) -> NDArray[np.float64]:
     1 for a vector of zeros; a vector below LEAST_RESIDUAL is a combination of the others and adds no direction.
     """
     residuals_K = np.ones(len(unit_KD), dtype=np.float64)
-    basis_RD = np.zeros_like(unit_KD[: unit_KD.shape[1]])
+    basis = np.zeros_like(unit_KD[: unit_KD.shape[1]])
     rank = 0
     for place in np.flatnonzero(unit_KD.any(axis=1)):
-        left_D = unit_KD[place] - unit_KD[place] @ basis_RD[:rank].T @ basis_RD[:rank]
+        left_D = unit_KD[place] - unit_KD[place] @ basis[:rank].T @ basis[:rank]
         residuals_K[place] = max(float(left_D @ left_D), LEAST_RESIDUAL)
-        if residuals_K[place] > LEAST_RESIDUAL and rank < len(basis_RD):
-            basis_RD[rank] = left_D / np.linalg.norm(left_D)
+        if residuals_K[place] > LEAST_RESIDUAL and rank < len(basis):
+            basis[rank] = left_D / np.linalg.norm(left_D)
             rank += 1
     return np.minimum(residuals_K, 1.0)
 

@@ -1,6 +1,6 @@
 """Exposure: the shares that the items of categories have in every head of an answer.
 
-Shapes: C candidates, G groups: one a constraint, and one of all other items.
+Shapes: C candidates. The groups are one a constraint, and one of all other items.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class ExposureRule(Rule):
     def _take(self, batch: Batch, ranked: RankedList) -> RankedList:
         limits = ranked.query.exposure
         groups_C = self._groups(limits, ranked.rows_C)
-        least_G = np.array([*(limit.min_share for limit in limits), 0.0])
-        most_G = np.array([*(limit.max_share for limit in limits), 1.0])
+        least = np.array([*(limit.min_share for limit in limits), 0.0])
+        most = np.array([*(limit.max_share for limit in limits), 1.0])
         num_places = min(ranked.num_places, len(ranked))
-        chosen, _ = rerank.exposure(ranked.values_C, groups_C, least_G, most_G, num_places)
-        num_outside = int(rerank.count_outside_shares(chosen, groups_C, least_G, most_G))
+        chosen, _ = rerank.exposure(ranked.values_C, groups_C, least, most, num_places)
+        num_outside = int(rerank.count_outside_shares(chosen, groups_C, least, most))
         if num_outside:
             detail = f"the candidates do not allow every share: {num_outside} of {num_places} places miss one"
             batch.degrade(
@@ -57,7 +57,7 @@ class ExposureRule(Rule):
     def _groups(self, limits: Sequence[ShareLimits], rows_C: NDArray[np.int64]) -> NDArray[np.int64]:
         """The group of each item: the first constraint whose category it has."""
         groups_C = np.full(len(rows_C), len(limits), dtype=np.int64)
-        items_E, categories_E = self._catalog.categories(rows_C)
+        items, categories = self._catalog.categories(rows_C)
         for group in reversed(range(len(limits))):
-            groups_C[items_E[categories_E == self._number_of[limits[group].category]]] = group
+            groups_C[items[categories == self._number_of[limits[group].category]]] = group
         return groups_C

@@ -1,6 +1,6 @@
 """What a rule of re-ranking is, and the list that one hands to the next.
 
-Shapes: C candidates, L history positions, N items of an order.
+Shapes: C candidates, L history positions.
 """
 
 from __future__ import annotations

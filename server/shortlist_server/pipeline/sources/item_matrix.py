@@ -27,7 +27,10 @@ from shortlist_server.pipeline.types import PADDING, Allowed, Profiles, ScoresAn
 
 
 class ItemMatrix(Source):
-    """Row h of the matrix says what an item h of the history speaks for, and how much."""
+    """Row h of the matrix says what an item h of the history speaks for, and how much.
+
+    That may be h itself, which a request then gets where it lets seen items through; that is for the trainer to decide.
+    """
 
     def __init__(self, entry: manifest.Source, matrix: Csr) -> None:
         super().__init__(entry, entry.item_matrix.history.max_items)

@@ -1,4 +1,4 @@
-"""What every kind of source answers: its best items, its score of given ones, and, where it can, likeness and reasons.
+"""What every kind of source answers: its best items, its score of given ones and, where it can, similarity and reasons.
 
 Shapes: B requests, N items, C candidates, K results, L history positions.
 """
@@ -94,7 +94,7 @@ class Source(ABC):
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """The k allowed items most similar to one item, best first: scores and rows, -inf and -1 where there are fewer.
 
-        None: it knows no likeness.
+        None: it knows no similarity.
         """
         return None
 

@@ -6,12 +6,13 @@ Shapes: B requests, U users of the package, N items, K results, L history positi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.package.arrays import open_sparse
+from shortlist.package.arrays import Sparse, check_numbers, open_sparse
 from shortlist.package.errors import PackageError
 from shortlist.package.layout import interactions_by_item_folder, interactions_folder, sparse_files
 from shortlist.package.manifest import MAX_HISTORY, weights_faults
@@ -27,9 +28,12 @@ from shortlist_server.pipeline.sources.item_matrix import MatrixQuery, entries_o
 from shortlist_server.pipeline.sources.source import Parts, Source, SourceQuery
 from shortlist_server.pipeline.types import PADDING, Profiles
 
+# Rows have length 1, so no entry is larger but for its rounding. Without a limit two products could leave float32.
+MAX_ENTRY: Final = 1.0 + 1e-5
+
 
 class UserNeighbours(Source):
-    """Two products: the history with items x users finds the nearest users, their likenesses with users x items."""
+    """Two products: the history with items x users finds the nearest users, their similarities with users x items."""
 
     def __init__(self, entry: manifest.Source, by_user: Csr, by_item: Csr) -> None:
         super().__init__(entry, entry.user_neighbours.history.max_items)
@@ -57,16 +61,16 @@ class UserNeighbours(Source):
     def build(cls, entry: manifest.Source, parts: Parts) -> Self:
         """Map the interactions; both files hold as many entries, over as many users."""
         num_items, folder = parts.catalog.num_items, interactions_folder(entry.name)
-        by_user = open_sparse(parts.root, folder, None, num_items)
+        by_user = _open_entries(parts.root, folder, None, num_items)
         num_users = len(by_user.indptr) - 1
-        by_item = open_sparse(parts.root, interactions_by_item_folder(entry.name), num_items, max(1, num_users))
+        by_item = _open_entries(parts.root, interactions_by_item_folder(entry.name), num_items, max(1, num_users))
         if len(by_item.data) != len(by_user.data):
             transposed = interactions_by_item_folder(entry.name)
             raise PackageError(transposed, f"holds {len(by_item.data)} entries, {folder} {len(by_user.data)}")
         return cls(entry, Csr(*by_user, (num_users, num_items)), Csr(*by_item, (num_items, num_users)))
 
     def query(self, profiles: Profiles, contexts: Sequence[Mapping[str, float]]) -> SourceQuery:
-        """Find the nearest users; their likenesses are the weights of a history of users."""
+        """Find the nearest users; their similarities are the weights of a history of users."""
         return MatrixQuery(self._by_user, self._nearest(weighted_history(profiles, self._weights)))
 
     def describe(self) -> str:
@@ -85,8 +89,8 @@ class UserNeighbours(Source):
         )
         contributions_KL = np.zeros((len(rows_K), len(rows_L)), dtype=np.float64)
         for position in np.flatnonzero((rows_L != PADDING) & (weights_L != 0.0)):
-            likeness_U = entries_of_row(self._by_item, int(rows_L[position]), users)
-            contributions_KL[:, position] = weights_L[position] * (likeness_U @ taken_UK)
+            similarity_U = entries_of_row(self._by_item, int(rows_L[position]), users)
+            contributions_KL[:, position] = weights_L[position] * (similarity_U @ taken_UK)
         return contributions_KL[:, rows_L != PADDING]
 
     def _nearest(self, history: WeightedHistory) -> WeightedHistory:
@@ -94,3 +98,10 @@ class UserNeighbours(Source):
         known_BU = users_BU != PADDING
         indptr = np.concatenate(([0], np.cumsum(known_BU.sum(axis=1)))).astype(np.int64)
         return WeightedHistory(indptr, users_BU[known_BU].astype(np.int32), scores_BU[known_BU])
+
+
+def _open_entries(root: Path, folder: str, num_rows: int | None, num_columns: int) -> Sparse:
+    """Interactions one way round, mapped; PackageError unless no entry is larger than a row of length 1 can have."""
+    entries = open_sparse(root, folder, num_rows, num_columns)
+    check_numbers(root, sparse_files(folder)[2], entries.data, MAX_ENTRY)
+    return entries

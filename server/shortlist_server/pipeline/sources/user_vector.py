@@ -85,7 +85,7 @@ class UserVector(Source):
     def similar(
         self, row: int, mask_N: NDArray[np.bool_], k: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
-        """By the cosine of the items' vectors, whatever the metric of the space: lengths say nothing of likeness."""
+        """By the cosine of the items' vectors, whatever the metric of the space: lengths say nothing of similarity."""
         return self._space.nearest_by_cosine(row, mask_N, k)
 
     def contributions(self, user: Profiles, rows_K: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -3,7 +3,7 @@
 | module | what it does |
 |---|---|
 | `settings` | neighbours, weights, shrinkage, decay |
-| `model` | likenesses of items, and the matrix that a package holds |
+| `model` | similarities of items, and the matrix that a package holds |
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Item kNN: items are alike when the same users took both; a candidate is worth its likeness to the history.
+"""Item kNN: items are alike when the same users took both; a candidate is worth its similarity to the history.
 
 The matrix holds, for each user and distinct item, n ** -user_exponent x 0.5 ** (age / half-life), n being the user's
 number of items. N items.
@@ -36,7 +36,7 @@ class ItemNeighbours(Model):
         return manifest.Source(name=self.name, item_matrix=manifest.ItemMatrix(history=self.source.weights))
 
     def describe(self) -> dict[str, object]:
-        """The settings, and how many likenesses there are."""
+        """The settings, and how many similarities there are."""
         return {"settings": plain(self.settings), "num_entries": len(self.source.matrix.data)}
 
 

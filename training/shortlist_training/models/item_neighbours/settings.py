@@ -9,9 +9,9 @@ class ItemNeighboursSettings:
 
     Attributes:
         num_neighbours: how many neighbours of an item are kept. Beyond 200 the lists of shops of a few thousand items
-            hold mostly likenesses of one shared user.
+            hold mostly similarities of one shared user.
         user_exponent: an interaction of a user with n items weighs n ** -user_exponent; those who take everything
-            say little about likeness. 0.5 makes the rows of the matrix vectors of one length.
+            say little about similarity. 0.5 makes the rows of the matrix vectors of one length.
         half_life_days: age at which an interaction counts half; None counts all alike.
         shrinkage: added to the denominator of the cosine, in interactions.
         history_decay: weight of a history item per step back from the newest.

@@ -69,7 +69,7 @@ class RankerNetwork(nn.Module):
     """From features to one logit per candidate: a linear part and a small perceptron over the same standardised inputs.
 
     The scale of the sources' scores is learned before training (`set_scale`): they come raw.
-    num_bias: of each space, how many of the last dimensions say nothing of likeness and are dropped.
+    num_bias: of each space, how many of the last dimensions say nothing of similarity and are dropped.
     """
 
     score_unit_S: Tensor
