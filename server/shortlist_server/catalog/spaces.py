@@ -21,6 +21,8 @@ from shortlist_kernels import VectorIndex
 from shortlist_kernels.index_file import ALIGNMENT
 
 ROWS_AT_ONCE: Final = 1 << 15  # 8 MiB of 64 dimensions: what is looked at once and not kept
+# Below this squared length, squares of single coordinates may be too small for float32.
+LEAST_SQUARE: Final = 1e-25
 METRICS: Final = {number: name.removeprefix("METRIC_").lower() for name, number in manifest.Metric.items() if number}
 
 
@@ -59,25 +61,42 @@ class Space:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The k allowed items whose vectors have the largest cosine with that of one item: exact, best first.
 
-        One pass in float32 keeps whatever its rounding may have put below the k-th place; those are compared in
-        float64. Ties by row. The cosine of a vector of zeros is 0.
+        One pass in float32 keeps whatever may be among them; that is compared in float64. Ties by row. The cosine of a
+        vector of zeros is 0.
         """
-        allowed_rows = np.flatnonzero(mask_N)
-        unit_D = _unit(self.vectors(np.array([row])).astype(np.float64))[0]
-        cosines = np.concatenate([np.empty(0, np.float32), *self._cosines(unit_D.astype(np.float32), allowed_rows)])
-        if len(cosines) > k > 0:
-            # The sum of D products in float32 is off by at most D * 2**-24 of the product of the lengths, twice here.
-            margin = 4.0 * (self.dim + 8) * 2.0**-24
-            allowed_rows = allowed_rows[cosines >= np.partition(cosines, len(cosines) - k)[len(cosines) - k] - margin]
-        exact = _unit(self.vectors(allowed_rows).astype(np.float64)) @ unit_D
-        best = np.lexsort((allowed_rows, -exact))[:k]
-        return exact[best].astype(np.float32), allowed_rows[best].astype(np.int64)
+        rows = np.flatnonzero(mask_N)
+        vector_D = self.vectors(np.array([row]))[0].astype(np.float64)
+        unit_D = vector_D / (np.linalg.norm(vector_D) or 1.0)
+        if len(rows) > k > 0:
+            rows = rows[self._may_be_nearest(unit_D.astype(np.float32), rows, k)]
+        cosines = self._cosines(unit_D, rows)
+        best = np.lexsort((rows, -cosines))[:k]
+        return cosines[best].astype(np.float32), rows[best].astype(np.int64)
 
-    def _cosines(self, unit_D: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            vectors = self.vectors(rows[start : start + ROWS_AT_ONCE])
+    def _may_be_nearest(self, unit_D: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+        """True for the rows that may be among the k best, whatever float32 rounds."""
+        cosines = np.full(len(rows), -np.inf, np.float32)
+        unclear = np.zeros(len(rows), np.bool_)
+        for piece in _pieces(len(rows)):
+            vectors = self.vectors(rows[piece])
+            squares = np.einsum("ij,ij->i", vectors, vectors)
+            unclear[piece] = squares < LEAST_SQUARE
+            np.divide(vectors @ unit_D, np.sqrt(squares), out=cosines[piece], where=~unclear[piece])
+        # The sum of D products in float32 is off by at most D * 2**-24 of the product of the lengths, twice here.
+        margin = 4.0 * (self.dim + 8) * 2.0**-24
+        least = np.partition(cosines, len(cosines) - k)[len(cosines) - k] - margin
+        return np.asarray(unclear | (cosines >= least))
+
+    def _cosines(self, unit_D: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The cosines of some rows in float64; equal vectors have equal bits."""
+        cosines = np.zeros(len(rows), np.float64)
+        for piece in _pieces(len(rows)):
+            vectors = self.vectors(rows[piece]).astype(np.float64)
             lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-            yield np.divide(vectors @ unit_D, lengths, out=np.zeros(len(vectors), np.float32), where=lengths > 0)
+            # Not a matrix product, which may round a row by where it stands: ties would not stay ties.
+            products = np.einsum("ij,j->i", vectors, unit_D)
+            np.divide(products, lengths, out=cosines[piece], where=lengths > 0.0)
+        return cosines
 
 
 def open_space(root: Path, entry: manifest.Space, num_items: int, num_threads: int) -> Space:
@@ -113,6 +132,6 @@ def _check_vectors(root: Path, file: str, index: VectorIndex) -> None:
                 raise PackageError(file, f"the vector of row {start + place} holds {value}")
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0.0))
+def _pieces(num_rows: int) -> Iterator[slice]:
+    """What is looked at one after the other, in order."""
+    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, num_rows, ROWS_AT_ONCE))

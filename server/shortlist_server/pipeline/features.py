@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.package.features import SECONDS_PER_DAY
+from shortlist.vocabulary import MAX_VALUE
 from shortlist_server.catalog.items import Catalog
 from shortlist_server.catalog.spaces import Space
 from shortlist_server.inference.graph import Graph
@@ -104,11 +105,11 @@ def _candidate_numeric(builder: FeatureBuilder, inputs: FeatureInputs, length: i
     """The attribute of every candidate, 0 where it is unknown and at padding."""
     rows_BC = inputs.candidates()
     numbers_BC = np.where(rows_BC == PADDING, 0.0, builder.numeric(argument)[rows_BC])
-    return np.where(np.isnan(numbers_BC), 0.0, numbers_BC).astype(np.float32)
+    return _float32(np.where(np.isnan(numbers_BC), 0.0, numbers_BC))
 
 
 def _context(builder: FeatureBuilder, inputs: FeatureInputs, length: int, argument: str) -> Array:
-    return np.array([context.get(argument, 0.0) for context in inputs.contexts], dtype=np.float32)
+    return _float32(np.array([context.get(argument, 0.0) for context in inputs.contexts], dtype=np.float64))
 
 
 BUILDERS: Final[dict[str, Callable[[FeatureBuilder, FeatureInputs, int, str], Array]]] = {
@@ -123,6 +124,11 @@ BUILDERS: Final[dict[str, Callable[[FeatureBuilder, FeatureInputs, int, str], Ar
     "candidate.numeric": _candidate_numeric,
     "context": _context,
 }
+
+
+def _float32(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As float32; what is too large for it becomes its largest number, as infinity is nothing to compute with."""
+    return np.clip(numbers, -MAX_VALUE, MAX_VALUE).astype(np.float32)
 
 
 def _last(columns_BL: Array, length: int, padding: int) -> Array:

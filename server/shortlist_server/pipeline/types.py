@@ -7,7 +7,7 @@ K results. A row is an item's number in the catalogue; -1 pads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -126,7 +126,9 @@ class Profiles:
         return f"none of the {num_unknown} history items is in the package's catalogue"
 
     def take(self, indices: NDArray[np.int64]) -> Profiles:
-        """The profiles of these requests of the batch."""
+        """The profiles of these requests of the batch, which ascend."""
+        if len(indices) == len(self):
+            return self
         return Profiles(
             history_rows_BL=self.history_rows_BL[indices],
             history_times_BL=self.history_times_BL[indices],
@@ -158,9 +160,15 @@ class Allowed:
     masks: tuple[NDArray[np.bool_] | None, ...]
     mask_B: NDArray[np.int64]
     excluded_rows: tuple[NDArray[np.int64], ...]
+    _groups: list[AllowedGroup] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def groups(self) -> Iterator[AllowedGroup]:
-        """The requests by their rules."""
+    def groups(self) -> Sequence[AllowedGroup]:
+        """The requests by their rules; made once, as every source asks."""
+        if not self._groups:
+            self._groups.extend(self._make_groups())
+        return self._groups
+
+    def _make_groups(self) -> Iterator[AllowedGroup]:
         for number, mask_N in enumerate(self.masks):
             indices_G = np.flatnonzero(self.mask_B == number)
             if indices_G.size:
@@ -182,6 +190,8 @@ class Allowed:
 
     def take(self, indices: NDArray[np.int64]) -> Allowed:
         """The rules of these requests of the batch."""
+        if len(indices) == len(self.mask_B):
+            return self
         return Allowed(
             masks=self.masks,
             mask_B=self.mask_B[indices],

@@ -30,7 +30,9 @@ def nearest(vectors_ND: np.ndarray, row: int, mask_N: np.ndarray, k: int) -> lis
     return [int(one) for one in rows[np.lexsort((rows, -cosines[rows]))][:k]]
 
 
-@given(seed=st.integers(0, 10_000), k=st.integers(1, 12), kind=st.sampled_from(["plain", "alike", "ties", "zeros"]))
+@given(
+    seed=st.integers(0, 10_000), k=st.integers(1, 12), kind=st.sampled_from(["plain", "alike", "ties", "zeros", "tiny"])
+)
 def test_the_nearest_by_cosine_are_exact_whatever_the_vectors(seed: int, k: int, kind: str) -> None:
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((40, 6)).astype(np.float32)
@@ -38,6 +40,8 @@ def test_the_nearest_by_cosine_are_exact_whatever_the_vectors(seed: int, k: int,
         vectors = (vectors[:1] + 1e-6 * vectors).astype(np.float32)
     if kind == "ties":
         vectors = vectors[random.integers(0, 5, 40)]
+    if kind == "tiny":  # whose squares are too small for float32, some of them too small to have all their digits
+        vectors *= np.float32(10.0) ** -random.integers(0, 39, (40, 1)).astype(np.float32)
     if kind == "zeros":
         vectors[random.integers(0, 40, 10)] = 0.0
     mask = random.random(40) < 0.8
@@ -45,6 +49,18 @@ def test_the_nearest_by_cosine_are_exact_whatever_the_vectors(seed: int, k: int,
     scores, rows = Space("s", vector_index(vectors), 1).nearest_by_cosine(3, mask, k)
     assert rows.tolist() == nearest(vectors, 3, mask, k)
     assert (np.diff(scores) <= 0).all()
+
+
+@pytest.mark.parametrize("dim", [3, 6, 64, 100])
+def test_equal_vectors_have_equal_cosines_and_come_by_row(dim: int) -> None:
+    random = np.random.default_rng(dim)
+    different = random.standard_normal((7, dim)).astype(np.float32)
+    kind = random.permutation(np.arange(1003) % 7)
+    scores, rows = Space("s", vector_index(different[kind]), 1).nearest_by_cosine(0, np.arange(1003) > 0, 1002)
+    for one in range(7):
+        places = np.flatnonzero(kind[rows] == one)
+        assert len(set(scores[places].tolist())) == 1
+        assert (np.diff(rows[places]) > 0).all()
 
 
 def test_nobody_allowed_means_nobody_found() -> None:

@@ -76,3 +76,9 @@ def test_vectors_are_those_of_the_items_and_zero_at_padding(builder: FeatureBuil
 def test_an_unknown_number_is_zero(builder: FeatureBuilder) -> None:
     assert build(builder, "candidate.numeric:price").tolist() == [[0.0, 0.0], [1.0 + 9 / 4, 0.0]]
     assert build(builder, "context.hour").tolist() == [7.0, 0.0]
+
+
+def test_a_number_beyond_float32_is_its_largest(builder: FeatureBuilder) -> None:
+    far = FeatureInputs(profiles=INPUTS.profiles, contexts=({"hour": 1e300}, {"hour": -1e300}))
+    built = BUILDERS["context"](builder, far, 0, "hour")
+    assert built.tolist() == [float(np.finfo(np.float32).max), float(np.finfo(np.float32).min)]

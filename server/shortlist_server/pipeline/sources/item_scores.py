@@ -64,11 +64,16 @@ class _ScoresQuery(SourceQuery):
     def retrieve(self, allowed: Allowed, k: int) -> ScoresAndRows:
         scores_BC = np.full((len(self.failed_B), k), -np.inf, dtype=np.float32)
         rows_BC = np.full(scores_BC.shape, PADDING, dtype=np.int64)
+        # Marked and cleared for one request after the other: 20 times as fast as looking rows up in a sorted list.
+        excluded_N = np.zeros(len(self._scores_N), dtype=np.bool_)
         for indices_G, mask_N, (indptr, excluded) in allowed.groups():
             most = k + int(np.diff(indptr).max())  # whatever a user may not get besides, k are left of so many
             head = self._head(mask_N, most)
             for place, index in enumerate(indices_G.tolist()):
-                rows = head[np.isin(head, excluded[indptr[place] : indptr[place + 1]], invert=True)][:k]
+                not_again = excluded[indptr[place] : indptr[place + 1]]
+                excluded_N[not_again] = True
+                rows = head[~excluded_N[head]][:k]
+                excluded_N[not_again] = False
                 rows_BC[index, : len(rows)] = rows
                 scores_BC[index, : len(rows)] = self._scores_N[rows]
         return ScoresAndRows(scores_BC, rows_BC)
