@@ -24,15 +24,16 @@ def test_evaluate_prints_metrics_protocol_and_comparison_and_writes_json(trained
         assert text in finished.stdout
     content = json.loads(report.read_text("utf-8"))
     assert list(content["results"]) == [
+        "two_tower",
+        "item_neighbours",
         "popular",
         "recent_popular",
-        "item_neighbours",
-        "two_tower",
         "fused",
         "funnel",
     ]
     assert content["protocol"]["cutoff"] == 5
-    assert content["protocol"]["window"] == "test"
+    assert content["protocol"]["split"] == "test"
+    assert content["protocol"]["ties"] == "mean over all orders"
 
 
 def test_a_package_that_saw_the_test_period_is_not_evaluated(trained: Trained, tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_the_installed_command_fails_with_one_line_too(tmp_path: Path) -> None:
 
 def test_bad_options_are_one_line_and_name_what_is_wrong(trained: Trained, tmp_path: Path) -> None:
     data, package, out = str(trained.data), str(trained.package), str(tmp_path / "out")
-    assert "recipe 'magic' is unknown; there are: hybrid" in one_line_error(
+    assert "recipe 'magic' is unknown; there are: hybrid, or MODULE:FUNCTION" in one_line_error(
         "train", "--data", data, "--out", out, "--recipe", "magic"
     )
     assert "nowhere: no such directory" in one_line_error("train", "--data", str(tmp_path / "nowhere"), "--out", out)
@@ -92,19 +93,19 @@ def test_bad_options_are_one_line_and_name_what_is_wrong(trained: Trained, tmp_p
     assert "protocol 'best' is unknown; there are: global_time" in one_line_error(
         "evaluate", "--package", package, "--data", data, "--protocol", "best"
     )
-    assert "no such package directory" in one_line_error("evaluate", "--package", out, "--data", data)
+    assert "out: no such directory" in one_line_error("evaluate", "--package", out, "--data", data)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_package_with_a_changed_byte_is_not_evaluated(trained: Trained, tmp_path: Path) -> None:
     broken = tmp_path / "package"
     shutil.copytree(trained.package, broken)
-    vectors = broken / "vectors/two_tower.npy"
+    vectors = broken / "vectors/two_tower.index"
     content = bytearray(vectors.read_bytes())
     content[-1] ^= 1
     vectors.write_bytes(content)
     message = one_line_error("evaluate", "--package", str(broken), "--data", str(trained.data))
-    assert "vectors/two_tower.npy does not have the checksum" in message
+    assert "vectors/two_tower.index: sha256 is " in message
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_built_in_data_is_listed_copied_and_readable(tmp_path: Path) -> None:
     )
 
 
-def test_the_commands_load_neither_torch_nor_polars_until_they_work() -> None:
+def test_the_commands_load_nothing_heavy_until_they_work() -> None:
     program = (
         "import sys, shortlist_training.commands; "
         "print(sorted({'torch', 'polars', 'onnxruntime', 'numpy'} & set(sys.modules)))"

@@ -48,7 +48,7 @@ def test_train_and_evaluate_refuse_without_loading_them(trained: Trained, tmp_pa
         ("train", "--data", unusable, *out): "column 'timestamp' is missing",
         ("train", "--data", short, *out): "no split by time is possible",
         ("train", "--data", good, *out, "--resume"): "no run to resume",
-        ("evaluate", "--package", nowhere, "--data", good): "no such package directory",
+        ("evaluate", "--package", nowhere, "--data", good): "no such directory",
         ("evaluate", "--package", package, "--data", nowhere): "no such directory",
         ("evaluate", "--package", package, "--data", unusable): "column 'timestamp' is missing",
         ("evaluate", "--package", package, "--data", short): "no split by time is possible",

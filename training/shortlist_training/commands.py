@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shortlist.package.errors import PackageError
 from shortlist_training.errors import GateError, InputError
 
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ def check(
 
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
+    from shortlist.package.errors import PackageError
+
     try:
         with _interrupted_as("interrupted"):
             yield

@@ -39,37 +39,36 @@ def choose_weights(stages: Sequence[Fusable], cutoff: int) -> tuple[float, ...]:
     stages have the same sources.
     """
     funnel = stages[0].funnel
-    active = [number for number, source in enumerate(funnel.sources.values()) if source.retrieves]
-    names = list(funnel.sources)
-
-    def full(shares: tuple[float, ...]) -> tuple[float, ...]:
-        weights = [0.0] * len(names)
-        for number, share in zip(active, shares, strict=True):
-            weights[number] = share
-        if funnel.fallback and len(active) > 1:
-            weights = [weight * (1 - FALLBACK_SHARE) for weight in weights]
-            weights[names.index(funnel.fallback)] += FALLBACK_SHARE
-        return tuple(round(weight, 6) for weight in weights)
-
-    def quality(shares: tuple[float, ...]) -> float:
-        weights = full(shares)
-        found = [user_ndcg(stage.funnel.fuse(stage.lists, weights), stage.task.targets, cutoff) for stage in stages]
-        return float(np.concatenate(found).mean())
-
-    shares = (1 / len(active),) * len(active)
-    reached = quality(shares)
-    for _ in range(_MAX_ROUNDS if len(active) > 1 else 0):
+    num_active = sum(source.retrieves for source in funnel.sources.values())
+    shares = (1 / num_active,) * num_active
+    reached = _quality(stages, _weights(funnel, shares), cutoff)
+    for _ in range(_MAX_ROUNDS if num_active > 1 else 0):
         before = reached
-        for place in range(len(active)):
-            found, moved = max(
-                ((quality(moved), moved) for moved in (_moved(shares, place, share) for share in _SHARES)),
-                key=lambda candidate: candidate[0],
-            )
-            if found > reached + _LEAST_GAIN:
-                reached, shares = found, moved
+        for place in range(num_active):
+            moves = [_moved(shares, place, share) for share in _SHARES]
+            found = [_quality(stages, _weights(funnel, moved), cutoff) for moved in moves]
+            best = int(np.argmax(found))
+            if found[best] > reached + _LEAST_GAIN:
+                reached, shares = found[best], moves[best]
         if reached == before:
             break
-    return full(shares)
+    return _weights(funnel, shares)
+
+
+def _quality(stages: Sequence[Fusable], weights: Sequence[float], cutoff: int) -> float:
+    found = [user_ndcg(stage.funnel.fuse(stage.lists, weights), stage.task.targets, cutoff) for stage in stages]
+    return float(np.concatenate(found).mean())
+
+
+def _weights(funnel: Funnel, shares: Sequence[float]) -> tuple[float, ...]:
+    """The weight of every source, by the shares of those that retrieve; the fallback keeps its part among several."""
+    of_active = iter(shares)
+    kept = FALLBACK_SHARE if funnel.fallback and len(shares) > 1 else 0.0
+    weights = [
+        (next(of_active) * (1 - kept) if source.retrieves else 0.0) + (kept if name == funnel.fallback else 0.0)
+        for name, source in funnel.sources.items()
+    ]
+    return tuple(round(weight, 6) for weight in weights)
 
 
 def _moved(shares: tuple[float, ...], place: int, share: float) -> tuple[float, ...]:

@@ -31,6 +31,8 @@ VALIDATION_METRIC = "validation/ndcg"
 _DONE = "done.ckpt"
 _LAST = "last.ckpt"
 _BEST = "best.ckpt"
+_WARM_UP = 0.1  # of all steps: the moments of Adam need some before a high rate does no harm
+_LARGEST_GRADIENT = 1.0  # its norm: of a usual step it is below; a batch of outliers is kept from undoing an epoch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +128,7 @@ class Training(lightning.LightningModule, ABC):
         rate, steps = self.schedule.learning_rate, max(2, self.schedule.num_steps)
         decay = self.schedule.weight_decay
         adam = torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=decay, fused=True)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=rate, total_steps=steps, pct_start=0.1)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=rate, total_steps=steps, pct_start=_WARM_UP)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
 
@@ -170,8 +172,8 @@ class Loop:
     resume: bool
     console: Console
 
-    def run(self, training: Training, directory: Path, *, max_epochs: int, patience: int | None) -> None:
-        """Train `training` in place.
+    def run(self, training: Training, directory: Path, *, max_epochs: int, patience: int | None) -> int:
+        """Train `training` in place; returns how many epochs its weights have seen.
 
         With `patience` it ends after so many epochs without a better one on validation, with the weights of the best;
         without, with those of the last epoch.
@@ -179,8 +181,7 @@ class Loop:
         done = directory / _DONE
         if self.resume and done.is_file():
             self.console.print(f"  {directory.name}: done before, loaded", highlight=False, soft_wrap=True)
-            _load(training, done)
-            return
+            return _load(training, done)
         callbacks: list[Callback] = [_SeedEachEpoch(self.seed)]
         if patience is not None:
             callbacks.append(EarlyStopping(VALIDATION_METRIC, mode="max", patience=patience))
@@ -194,10 +195,11 @@ class Loop:
                 trainer = self._trainer(callbacks, directory.name, max_epochs)
                 once = _counter(1) if patience is not None else None
                 trainer.fit(training, _counter(len(training.batches)), once, ckpt_path=last)
-        if patience is not None:
-            _load(training, directory / _BEST)
-        torch.save({"state_dict": training.state_dict()}, directory / "done.partial")
+        num_epochs = max_epochs if patience is None else _load(training, directory / _BEST)
+        # As Lightning counts in its own checkpoints: the number of the epoch, from 0.
+        torch.save({"state_dict": training.state_dict(), "epoch": num_epochs - 1}, directory / "done.partial")
         (directory / "done.partial").replace(done)
+        return num_epochs
 
     def _trainer(self, callbacks: list[Callback], name: str, max_epochs: int) -> lightning.Trainer:
         return lightning.Trainer(
@@ -207,7 +209,7 @@ class Loop:
             callbacks=callbacks,
             logger=TensorBoardLogger(self.log_dir / TENSORBOARD, name=name, version=""),
             log_every_n_steps=20,
-            gradient_clip_val=1.0,
+            gradient_clip_val=_LARGEST_GRADIENT,
             deterministic=True,
             num_sanity_val_steps=0,
             enable_model_summary=False,
@@ -232,8 +234,11 @@ def _checkpoint(directory: Path, name: str, monitor: str | None) -> ModelCheckpo
     )
 
 
-def _load(training: Training, path: Path) -> None:
-    training.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+def _load(training: Training, path: Path) -> int:
+    """Take over the weights of a checkpoint; returns how many epochs they have seen."""
+    checkpoint = torch.load(path, weights_only=True)
+    training.load_state_dict(checkpoint["state_dict"])
+    return int(checkpoint["epoch"]) + 1
 
 
 def _stopped_early(checkpoint: Path) -> bool:

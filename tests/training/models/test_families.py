@@ -16,11 +16,11 @@ from shortlist_training.data.queries import Split, queries_of, task_of
 from shortlist_training.errors import InputError
 from shortlist_training.grids import choose_settings
 from shortlist_training.models.family import Run
-from shortlist_training.models.item_neighbours import ItemNeighboursSettings
 from shortlist_training.models.item_neighbours.model import ItemNeighbours
 from shortlist_training.models.item_neighbours.model import fit as fit_neighbours
-from shortlist_training.models.popular import PopularSettings
+from shortlist_training.models.item_neighbours.settings import ItemNeighboursSettings
 from shortlist_training.models.popular.model import fit as fit_popular
+from shortlist_training.models.popular.settings import PopularSettings
 from shortlist_training.models.two_tower.batches import build_examples
 from shortlist_training.models.two_tower.text import text_table
 from shortlist_training.recipes import Part

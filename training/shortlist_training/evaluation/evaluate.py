@@ -6,11 +6,9 @@ data has been checked: until then nothing here takes long to load. No family is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from shortlist_training.data.dataset import align
 from shortlist_training.errors import InputError
@@ -64,9 +62,21 @@ def evaluate(package: Package, dataset: Dataset, protocol: Protocol, *, cutoff: 
     aligned = align(dataset, package.item_ids.take(range(package.num_items)))
     split = protocol.test(aligned, package.num_items)
     _check(package, dataset, split)
-    fields = {**protocol.describe(dataset), "split": split.name, "cutoff": cutoff, "seed": seed}
+    # Imported here, as it loads the kernels: a mistake is answered before that.
+    from shortlist_training.evaluation.metrics import summarise
+
+    targets = split.task.targets
     ranked = _rank_all(package, split, cutoff)
-    return _report(package, dataset, split, fields, ranked, protocol.num_active_users(aligned, package.num_items))
+    return Report(
+        package_id=package.manifest.id,
+        fingerprint=dataset.fingerprint,
+        protocol={**protocol.describe(dataset), "split": split.name, "cutoff": cutoff, "seed": seed},
+        num_users=len(split.task),
+        num_active_users=protocol.num_active_users(aligned, package.num_items),
+        num_unknown_targets=int((targets.rows >= package.num_items).sum()),
+        results={name: summarise(lists, targets, package.num_items, cutoff) for name, lists in ranked.items()},
+        comparison=_compare([source.name for source in package.manifest.sources], ranked, split, cutoff, seed),
+    )
 
 
 def _check(package: Package, dataset: Dataset, split: Split) -> None:
@@ -81,30 +91,6 @@ def _check(package: Package, dataset: Dataset, split: Split) -> None:
             f"{dataset.description.name}: nobody with a history takes a new item in the test period "
             f"(target: {dataset.target_words})"
         )
-
-
-def _report(
-    package: Package,
-    dataset: Dataset,
-    split: Split,
-    fields: dict[str, object],
-    ranked: Mapping[str, Retrieved],
-    num_active_users: int,
-) -> Report:
-    from shortlist_training.evaluation.metrics import summarise
-
-    cutoff, targets = int(str(fields["cutoff"])), split.task.targets
-    results = {name: summarise(lists, targets, package.num_items, cutoff) for name, lists in ranked.items()}
-    return Report(
-        package_id=package.manifest.id,
-        fingerprint=dataset.fingerprint,
-        protocol=fields,
-        num_users=len(split.task),
-        num_active_users=num_active_users,
-        num_unknown_targets=int((targets.rows >= package.num_items).sum()),
-        results=results,
-        comparison=_compare(package, ranked, results, split, fields),
-    )
 
 
 def _rank_all(package: Package, split: Split, cutoff: int) -> dict[str, Retrieved]:
@@ -135,17 +121,14 @@ def _with_whole_ties(funnel: Funnel, name: str, queries: Queries, cutoff: int) -
 
 
 def _compare(
-    package: Package,
-    ranked: Mapping[str, Retrieved],
-    results: Mapping[str, Mapping[str, float]],
-    split: Split,
-    fields: Mapping[str, object],
+    sources: Sequence[str], ranked: Mapping[str, Retrieved], split: Split, cutoff: int, seed: int
 ) -> Comparison:
+    """The funnel against the best of the package's sources that retrieve."""
     from shortlist_training.evaluation.metrics import paired_bootstrap, user_ndcg
 
-    cutoff, targets = int(str(fields["cutoff"])), split.task.targets
-    sources = [source.name for source in package.manifest.sources if source.name in results]
-    best = max(sources, key=lambda name: results[name][f"ndcg@{cutoff}"])
-    differences_B = user_ndcg(ranked["funnel"], targets, cutoff) - user_ndcg(ranked[best], targets, cutoff)
-    low, high = paired_bootstrap(differences_B, seed=int(str(fields["seed"])))
-    return Comparison(best_source=best, difference=float(np.mean(differences_B)), low=low, high=high)
+    targets = split.task.targets
+    by_name = {name: user_ndcg(ranked[name], targets, cutoff) for name in sources if name in ranked}
+    best = max(by_name, key=lambda name: float(by_name[name].mean()))
+    differences_B = user_ndcg(ranked["funnel"], targets, cutoff) - by_name[best]
+    low, high = paired_bootstrap(differences_B, seed=seed)
+    return Comparison(best_source=best, difference=float(differences_B.mean()), low=low, high=high)

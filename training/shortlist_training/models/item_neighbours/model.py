@@ -43,17 +43,21 @@ class ItemNeighbours(Model):
 def fit(train: Dataset, settings: ItemNeighboursSettings, run: Run) -> ItemNeighbours:
     """The neighbours of every item; a previous model of the same matrix lends it, as a grid over the decay does."""
     weights = manifest.HistoryWeights(max_items=settings.max_history, decay_per_step=settings.history_decay)
-    before = run.previous
-    is_same = isinstance(before, ItemNeighbours) and before.train is train and _same_matrix(before.settings, settings)
-    matrix = before.source.matrix if isinstance(before, ItemNeighbours) and is_same else _similarities(train, settings)
+    matrix = _lent(run.previous, train, settings)
+    if matrix is None:
+        matrix = _similarities(train, settings, run.num_threads)
     return ItemNeighbours(run.name, ItemMatrix(matrix, weights), settings, train)
 
 
-def _same_matrix(one: ItemNeighboursSettings, other: ItemNeighboursSettings) -> bool:
-    return replace(one, history_decay=0.0, max_history=0) == replace(other, history_decay=0.0, max_history=0)
+def _lent(before: Model | None, train: Dataset, settings: ItemNeighboursSettings) -> Csr | None:
+    """The matrix of a model on the same data whose settings differ only in how a history is weighted."""
+    if not isinstance(before, ItemNeighbours) or before.train is not train:
+        return None
+    same = replace(before.settings, history_decay=settings.history_decay, max_history=settings.max_history)
+    return before.source.matrix if same == settings else None
 
 
-def _similarities(train: Dataset, settings: ItemNeighboursSettings) -> Csr:
+def _similarities(train: Dataset, settings: ItemNeighboursSettings, num_threads: int) -> Csr:
     histories = histories_of(train)
     lengths = histories.lengths()
     weights = np.repeat(np.maximum(lengths, 1) ** -settings.user_exponent, lengths)
@@ -69,4 +73,5 @@ def _similarities(train: Dataset, settings: ItemNeighboursSettings) -> Csr:
         weights.astype(np.float32),
         (train.num_users, train.num_items),
     )
-    return neighbours(matrix, settings.num_neighbours, similarity="cosine", shrinkage=settings.shrinkage)
+    shrinkage = settings.shrinkage
+    return neighbours(matrix, settings.num_neighbours, "cosine", shrinkage=shrinkage, num_threads=num_threads)

@@ -40,6 +40,7 @@ class TwoTower(Model):
     texts: VectorIndex | None
     towers: Towers
     numbering: Numbering
+    num_epochs: int
 
     def spaces(self) -> Mapping[str, VectorSpace]:
         """The item vectors, whose last dimension is the bias, and their text parts where there are texts."""
@@ -55,9 +56,9 @@ class TwoTower(Model):
         return manifest.Source(name=self.name, user_vector=vector)
 
     def describe(self) -> dict[str, object]:
-        """The settings, and how much was learned."""
+        """The settings, and how much was learned; epochs of earlier stages count."""
         num_parameters = sum(parameter.numel() for parameter in self.towers.parameters())
-        return {"settings": plain(self.settings), "num_parameters": num_parameters}
+        return {"settings": plain(self.settings), "num_parameters": num_parameters, "num_epochs": self.num_epochs}
 
 
 def text_space(name: str) -> str:
@@ -76,6 +77,24 @@ def fit(train: Dataset, settings: TwoTowerSettings, run: Run, validation: Split 
     """
     before = run.previous if isinstance(run.previous, TwoTower) and validation is None else None
     numbering = number_items(train, before.numbering if before else None)
+    towers = _begin(train, numbering, settings, run.seed, before)
+    training = _training(towers, train, numbering, settings, run, validation)
+    if validation is None:
+        epochs = run.loop.run(training, run.directory, max_epochs=settings.refit_epochs, patience=None)
+    else:
+        epochs = run.loop.run(training, run.directory, max_epochs=settings.max_epochs, patience=settings.patience)
+    return _freeze(towers.eval(), numbering, settings, run.name, epochs + (before.num_epochs if before else 0))
+
+
+def _training(
+    towers: Towers,
+    train: Dataset,
+    numbering: Numbering,
+    settings: TwoTowerSettings,
+    run: Run,
+    validation: Split | None,
+) -> TwoTowerTraining:
+    """The examples, their batches and the schedule, of a first fit or, without validation, of a refit."""
     examples = build_examples(
         train,
         numbering.numbers_N,
@@ -83,13 +102,6 @@ def fit(train: Dataset, settings: TwoTowerSettings, run: Run, validation: Split 
         max_targets=settings.max_targets,
         max_examples=settings.max_examples,
     )
-    texts = text_table(train.items[numbering.rows_N], settings.text_buckets, settings.text_tokens)
-    torch.manual_seed(run.seed)
-    towers = Towers(train.num_items, texts, settings)
-    if before is not None:
-        towers.load_state_dict(before.towers.state_dict())
-    towers.items.set_known(numbering.num_known)
-    is_refit = validation is None
     batches = EpochBatches(
         group_sizes=(len(examples.times_X),),
         batch_size=settings.batch_size,
@@ -97,20 +109,29 @@ def fit(train: Dataset, settings: TwoTowerSettings, run: Run, validation: Split 
         min_batches=settings.min_batches_per_epoch,
         seed=run.seed,
     )
-    max_epochs = settings.refit_epochs if is_refit else settings.max_epochs
-    schedule = Schedule(
-        learning_rate=settings.refit_learning_rate if is_refit else settings.learning_rate,
-        num_steps=len(batches) * max_epochs,
-        weight_decay=settings.weight_decay,
-    )
+    rate, epochs = settings.learning_rate, settings.max_epochs
+    if validation is None:
+        rate, epochs = settings.refit_learning_rate, settings.refit_epochs
+    schedule = Schedule(learning_rate=rate, num_steps=len(batches) * epochs, weight_decay=settings.weight_decay)
     window = None if validation is None else window_of(validation.task, numbering, settings.max_history, run.cutoff)
     tensors = _tensors(examples, train, settings.half_life_share)
-    training = TwoTowerTraining(towers, settings, tensors, batches, schedule, window)
-    run.loop.run(training, run.directory, max_epochs=max_epochs, patience=None if is_refit else settings.patience)
-    return _freeze(towers.eval(), numbering, settings, run.name)
+    return TwoTowerTraining(towers, settings, tensors, batches, schedule, window)
 
 
-def _freeze(towers: Towers, numbering: Numbering, settings: TwoTowerSettings, name: str) -> TwoTower:
+def _begin(
+    train: Dataset, numbering: Numbering, settings: TwoTowerSettings, seed: int, before: TwoTower | None
+) -> Towers:
+    """New towers, or those of before with the items and texts of now."""
+    texts = text_table(train.items[numbering.rows_N], settings.text_buckets, settings.text_tokens)
+    torch.manual_seed(seed)
+    towers = Towers(train.num_items, texts, settings)
+    if before is not None:
+        towers.load_state_dict(before.towers.state_dict())
+    towers.items.set_known(numbering.num_known)
+    return towers
+
+
+def _freeze(towers: Towers, numbering: Numbering, settings: TwoTowerSettings, name: str, num_epochs: int) -> TwoTower:
     """The towers as a source, items by row."""
     index = _index(towers.item_vectors()[numbering.numbers_N])
     texts_ND = towers.text_vectors()[numbering.numbers_N]
@@ -124,7 +145,8 @@ def _freeze(towers: Towers, numbering: Numbering, settings: TwoTowerSettings, na
     )
     encoder = GraphModel(graph, run_in_torch(UserGraph(towers.users), graph), ItemTables({name: index}))
     texts = _index(texts_ND) if texts_ND.any() else None
-    return TwoTower(name, UserVector(index, encoder.encode), settings, encoder, texts, towers, numbering)
+    source = UserVector(index, encoder.encode)
+    return TwoTower(name, source, settings, encoder, texts, towers, numbering, num_epochs)
 
 
 def _index(vectors_ND: NDArray[np.float32]) -> VectorIndex:
