@@ -96,14 +96,13 @@ def verify(directory: Annotated[Path, typer.Argument(help="The package directory
 
 def _print_contents(opened: Package, num_golden: int) -> None:
     from rich.console import Console
-    from rich.markup import escape
 
-    from shortlist_server.catalog.describe import contents_tables
+    from shortlist_server.catalog.describe import contents_tables, plain
 
     console = Console(soft_wrap=True)
     manifest = opened.manifest
     console.print(
-        f"[bold]{manifest.id}[/bold]  {opened.catalog.num_items} items, licence {escape(manifest.data.licence)}"
+        f"[bold]{manifest.id}[/bold]  {opened.catalog.num_items} items, licence {plain(manifest.data.licence)}"
     )
     for table in contents_tables(opened):
         console.print(table)

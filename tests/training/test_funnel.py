@@ -1,6 +1,7 @@
 """Kinds of sources, features, fusion and order by hand; the weights of any number of sources; the gates."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -192,6 +193,26 @@ def test_the_better_source_gets_the_weight_and_the_fallback_keeps_a_little() -> 
     assert good > max(bad, noise)
     assert bad >= FALLBACK_SHARE
     assert good + bad + noise == pytest.approx(1)
+
+
+def test_two_sources_share_the_weight_and_the_one_that_finds_the_targets_has_more() -> None:
+    scores = {"good": [5.0, 4, 3, 2, 1], "bad": [1.0, 2, 3, 4, 5]}
+    good, bad = choose_weights([fusable(scores, [[0]] * 20)], 1)
+    assert good > bad
+    assert good + bad == pytest.approx(1)
+    _, fallback = choose_weights([fusable(scores, [[0]] * 20, fallback="bad")], 1)
+    assert fallback >= bad * (1 - FALLBACK_SHARE) + FALLBACK_SHARE
+
+
+def test_a_source_that_retrieves_nothing_gets_no_weight() -> None:
+    stage = fusable({"good": [5.0, 4, 3, 2, 1], "bad": [1.0, 2, 3, 4, 5]}, [[0]] * 20)
+    scorer = CandidateScorer(GraphModel(Graph(), lambda inputs: inputs["never run"], ItemTables()), 5)
+    good, bad = stage.funnel.sources.items()
+    funnel = replace(stage.funnel, sources=dict([good, ("scorer", scorer), bad]), weights=[1.0] * 3)
+    with_scorer = Fusable(funnel, funnel.retrieve(stage.task.queries), stage.task)
+    first, of_scorer, last = choose_weights([with_scorer], 1)
+    assert of_scorer == 0
+    assert (first, last) == choose_weights([stage], 1)
 
 
 def test_sources_that_do_not_differ_keep_even_weights_and_one_alone_has_all() -> None:

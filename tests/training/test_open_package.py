@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from shortlist.package import Draft, PackageError
 from shortlist.package.arrays import Sparse
@@ -140,6 +140,31 @@ def test_the_ranker_values_candidates_by_its_heads_and_leaves_strangers_alone(pa
     nobody = queries_of(DATASET.before(0), np.array([0]))
     fused = funnel.fuse(funnel.retrieve(nobody))
     assert funnel.order(nobody, fused)[1].tolist() == fused[1].tolist()
+
+
+def test_the_value_of_a_candidate_is_the_weighted_sum_over_the_heads(package: Package) -> None:
+    """A graph of two heads, which see the first and the second source."""
+    shape = ["batch", "candidates"]
+    weights = numpy_helper.from_array(np.eye(7, 2, dtype=np.float32), "weights")
+    given = helper.make_tensor_value_info("in", TensorProto.FLOAT, [*shape, 7])
+    found = helper.make_tensor_value_info("out", TensorProto.FLOAT, [*shape, 2])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["in", "weights"], ["out"])], "heads", [given], [found], [weights]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, package.path / "models/ranker/model.onnx")
+    heads = [manifest.RankerHead(name="view", weight=2), manifest.RankerHead(name="purchase", weight=-0.5)]
+    scores = manifest.GraphInput(name="in", feature="candidate.retrieval_scores")
+    package.manifest.ranker.CopyFrom(manifest.Ranker(graph=manifest.Graph(inputs=[scores], output="out"), heads=heads))
+    funnel, queries = open_funnel(package), queries_of(DATASET.before(5), np.arange(3))
+    assert funnel.rank is not None
+    rows_BC = np.array([[2, 4], [0, 3], [1, 4]])
+    values_BC = funnel.rank(queries, rows_BC, funnel.scores(queries, rows_BC))
+    assert values_BC.tolist() == [
+        [2 * 3 - 0.5 * 3, 2 * 1 - 0.5 * 5],
+        [2 * 5 - 0.5 * 1, 2 * 2 - 0.5 * 4],
+        [2 * 4 - 0.5 * 2, 2 * 1 - 0.5 * 5],
+    ]
 
 
 def test_golden_requests_cover_every_source_that_retrieves(package: Package) -> None:

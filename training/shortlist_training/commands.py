@@ -73,7 +73,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Full-ranking metrics of a package on the test period of a data directory, with the protocol beside them."""
-    with _one_line_errors():
+    with _one_line_errors(package):
         from shortlist_training.evaluation.evaluate import evaluate as judge
         from shortlist_training.evaluation.reports import print_report, write_report
         from shortlist_training.open_package import open_package
@@ -128,7 +128,7 @@ def check(
 
 
 @contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(package: Path | None = None) -> Iterator[None]:
     from shortlist.package.errors import PackageError
 
     try:
@@ -137,7 +137,10 @@ def _one_line_errors() -> Iterator[None]:
     except GateError as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(REFUSED) from None
-    except (InputError, PackageError) as error:
+    except PackageError as error:
+        typer.echo(f"error: {error if package is None else error.at(package)}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except InputError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
 
