@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.v1.manifest_pb2 import Golden, GoldenEvent, GoldenList, GoldenRequest, GoldenSource
+from shortlist.vocabulary import EVENT_TYPES
 from shortlist_training.data.dataset import Dataset
 from shortlist_training.data.histories import Histories, Lists, histories_of
 from shortlist_training.data.queries import Queries
@@ -35,14 +36,15 @@ def golden_requests(package: Package, dataset: Dataset) -> Golden:
 
 
 def _queries(dataset: Dataset) -> Queries:
-    """What requests that carry their history say: its items are all that was seen."""
+    """What requests that carry their history say: its items are all that was seen, and every event is a view."""
     histories = histories_of(dataset).last(_MAX_EVENTS)
     by_length = np.argsort(histories.lengths(), kind="stable")
     nobody = int((histories.lengths() == 0).sum())
     spread = np.linspace(nobody, len(by_length) - 1, _NUM_REQUESTS - 1).astype(np.int64)
     taken = histories.take(by_length[np.unique(spread)])
     indptr = np.concatenate(([0], taken.indptr))
-    with_cold = Histories(indptr, taken.rows, taken.timestamps, taken.types, taken.values)
+    types, values = np.full_like(taken.types, EVENT_TYPES["view"]), np.full_like(taken.values, np.nan)
+    with_cold = Histories(indptr, taken.rows, taken.timestamps, types, values)
     return Queries(with_cold, Lists(indptr, taken.rows), np.full(len(indptr) - 1, dataset.as_of, np.int64))
 
 

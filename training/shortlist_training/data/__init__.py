@@ -7,8 +7,8 @@
 | `rejects` | the rows that were refused, as `shortlist.events` counts and writes them |
 | `description` | the optional `dataset.json`: name, licence, attribution |
 | `reader` | a data directory to a checked events table and items table |
-| `dataset` | the two tables as one `Dataset`: ids sorted, events as int arrays in time order, fingerprint |
-| `split` | the protocol `global_time`: one cut for all users |
-| `histories` | what each user did before a cut, as the features `history.items` and `history.recency_days` |
-| `queries` | the users of a window as the funnel sees them, and what they should get |
+| `dataset` | the two tables as one `Dataset`: ids sorted, events in time order; `only` cuts away the others |
+| `histories` | what each user did, seen items and new items, as lists per user |
+| `counts` | how often items were taken, old events counting less |
+| `queries` | users as the funnel sees them at one moment, what they then took, and a `Split`: data beside such users |
 """
