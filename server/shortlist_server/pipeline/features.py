@@ -142,7 +142,6 @@ def _last(columns_BL: Array, length: int, padding: int) -> Array:
 def _vectors(space: Space, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The vectors of rows of any shape, zeros where the row is -1."""
     flat = rows.reshape(-1)
-    known = flat != PADDING
-    vectors = np.zeros((flat.size, space.dim), dtype=np.float32)
-    vectors[known] = space.vectors(flat[known])
+    vectors = space.vectors(np.maximum(flat, 0))
+    vectors[flat == PADDING] = 0.0
     return vectors.reshape(*rows.shape, space.dim)

@@ -60,6 +60,8 @@ def _rank(batch: Batch, profiles: Profiles, scored: Scored, ranker: CandidateGra
         used = int(np.count_nonzero(rows_BC[index] != PADDING))
         try:
             probabilities_CH = ranker.run(feed, index, used)
+            if probabilities_CH.shape != (used, scored.probabilities_BCH.shape[2]):
+                raise ValueError(f"{ranker.name} answers {list(probabilities_CH.shape)} for {used} candidates")
         except Exception:
             # A failing model costs its stage, not the answer.
             if not failed:  # one of a batch stands for all of them in the log

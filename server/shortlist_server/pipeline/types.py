@@ -154,21 +154,20 @@ class AllowedGroup(NamedTuple):
 class Allowed:
     """Which items each request may get: one mask for all requests with the same rules, and what each user has seen.
 
-    `masks` holds the distinct masks, None for one that allows everything; `mask_B` the number of each request's.
+    `masks` holds the distinct masks, None for one that allows everything; `mask_B` the number of each request's. `groups`
+    are the requests by their rules.
     """
 
     masks: tuple[NDArray[np.bool_] | None, ...]
     mask_B: NDArray[np.int64]
     excluded_rows: tuple[NDArray[np.int64], ...]
-    _groups: list[AllowedGroup] = field(default_factory=list, init=False, repr=False, compare=False)
+    groups: tuple[AllowedGroup, ...] = field(init=False, repr=False, compare=False)
 
-    def groups(self) -> Sequence[AllowedGroup]:
-        """The requests by their rules; made once, as every source asks."""
-        if not self._groups:
-            self._groups.extend(self._make_groups())
-        return self._groups
+    def __post_init__(self) -> None:
+        # Made at once: every source asks, and several of them at the same time.
+        object.__setattr__(self, "groups", tuple(self._grouped()))
 
-    def _make_groups(self) -> Iterator[AllowedGroup]:
+    def _grouped(self) -> Iterator[AllowedGroup]:
         for number, mask_N in enumerate(self.masks):
             indices_G = np.flatnonzero(self.mask_B == number)
             if indices_G.size:

@@ -105,7 +105,7 @@ class MatrixQuery(SourceQuery):
         """The allowed items with a sum that is not 0."""
         scores_BC = np.full((len(self.failed_B), k), -np.inf, dtype=np.float32)
         rows_BC = np.full(scores_BC.shape, PADDING, dtype=np.int64)
-        for indices_G, mask_N, exclude in allowed.groups():
+        for indices_G, mask_N, exclude in allowed.groups:
             history = _take(self._history, indices_G)
             found = search_neighbours(self._matrix, history, k, mask=mask_N, exclude=exclude)
             scores_BC[indices_G], rows_BC[indices_G] = found

@@ -66,7 +66,7 @@ class _ScoresQuery(SourceQuery):
         rows_BC = np.full(scores_BC.shape, PADDING, dtype=np.int64)
         # Marked and cleared for one request after the other: 20 times as fast as looking rows up in a sorted list.
         excluded_N = np.zeros(len(self._scores_N), dtype=np.bool_)
-        for indices_G, mask_N, (indptr, excluded) in allowed.groups():
+        for indices_G, mask_N, (indptr, excluded) in allowed.groups:
             most = k + int(np.diff(indptr).max())  # whatever a user may not get besides, k are left of so many
             head = self._head(mask_N, most)
             for place, index in enumerate(indices_G.tolist()):

@@ -129,7 +129,7 @@ class _VectorQuery(SourceQuery):
         scores_BC = np.full((len(self.failed_B), k), -np.inf, dtype=np.float32)
         rows_BC = np.full(scores_BC.shape, PADDING, dtype=np.int64)
         asked = np.flatnonzero(self._vector_of_B >= 0)
-        for indices_G, mask_N, exclude in allowed.take(asked).groups() if asked.size else ():
+        for indices_G, mask_N, exclude in allowed.take(asked).groups if asked.size else ():
             indices = asked[indices_G]
             queries_GD = self._vectors_UD[self._vector_of_B[indices]]
             scores_BC[indices], rows_BC[indices] = self._space.search(queries_GD, k, mask=mask_N, exclude=exclude)
