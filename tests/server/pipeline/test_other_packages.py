@@ -15,11 +15,13 @@ from shortlist.v1 import manifest_pb2 as manifest
 from shortlist.v1.answer_pb2 import (
     DEGRADATION_REASON_COLD_START,
     DEGRADATION_REASON_DEADLINE,
+    DEGRADATION_REASON_FAILED,
     DEGRADATION_REASON_NOT_IN_PACKAGE,
     EXPLANATION_LEVEL_FULL,
     STAGE_FUSE,
     STAGE_RERANK,
     STAGE_RETRIEVE,
+    STAGE_SCORE,
 )
 from shortlist.v1.history_pb2 import History
 from shortlist.v1.recommendation_pb2 import (
@@ -28,6 +30,7 @@ from shortlist.v1.recommendation_pb2 import (
     HeadWeight,
     RankRequest,
     RecommendRequest,
+    RecommendResponse,
     SimilarItemsRequest,
     SourceWeight,
 )
@@ -287,3 +290,45 @@ def test_a_ranker_is_told_the_circumstances_of_each_request(tmp_path: Path) -> N
     assert margins.tolist() == sorted(margins, reverse=True)
     assert [item.score for item in outcomes[1].items] == [0.0] * 5
     assert isinstance(outcomes[2], InvalidRequestError)
+
+
+def changing(draft: Draft, world: SmallWorld) -> manifest.Manifest:
+    """A ranker that answers one head, but none at all when context.hour is above 0."""
+    entry = neighbours(draft, world)
+    node, value = helper.make_node, helper.make_tensor_value_info
+    nodes = [
+        node("Unsqueeze", ["margin", "axis_2"], ["one_head"]),
+        node("Min", ["hour", "one"], ["at_most_one"]),
+        node("Sub", ["one", "at_most_one"], ["left"]),
+        node("Cast", ["left"], ["num_heads"], to=TensorProto.INT64),
+        node("Slice", ["one_head", "start", "num_heads", "axis_2"], ["probabilities"]),
+    ]
+    graph = make_graph(
+        "ranker",
+        nodes,
+        [value("hour", TensorProto.FLOAT, ["batch"]), value("margin", TensorProto.FLOAT, ["batch", "candidates"])],
+        [value("probabilities", TensorProto.FLOAT, ["batch", "candidates", "heads"])],
+        {"axis_2": np.array([2], np.int64), "start": np.array([0], np.int64), "one": np.array([1], np.float32)},
+    )
+    draft.add_graph("ranker", lambda file: file.write_bytes(graph))
+    features = graph_entry("probabilities", hour="context.hour", margin="candidate.numeric:margin")
+    features.max_history = 0
+    entry.ranker.graph.CopyFrom(features)
+    entry.ranker.heads.append(manifest.RankerHead(name="click", weight=2.0))
+    return entry
+
+
+def test_a_ranker_whose_output_changes_shape_is_left_out_of_that_reply_alone(tmp_path: Path) -> None:
+    pipeline = Pipeline(write(tmp_path / "package", changing), None)
+
+    def request(hour: float) -> Task[Any]:
+        context = Context(features=[ContextFeature(name="hour", number=hour)])
+        return Task(RecommendRequest(history=HISTORY, k=5, context=context))
+
+    sound, broken = pipeline.run([request(0.0), request(10.0)])
+    pipeline.close()
+    assert isinstance(sound, RecommendResponse)
+    assert isinstance(broken, RecommendResponse)
+    assert noted(sound) == []
+    assert noted(broken) == [(STAGE_SCORE, "ranker", DEGRADATION_REASON_FAILED)]
+    assert len(broken.items) == 5
