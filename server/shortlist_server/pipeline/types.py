@@ -154,8 +154,8 @@ class AllowedGroup(NamedTuple):
 class Allowed:
     """Which items each request may get: one mask for all requests with the same rules, and what each user has seen.
 
-    `masks` holds the distinct masks, None for one that allows everything; `mask_B` the number of each request's. `groups`
-    are the requests by their rules.
+    `masks` holds the distinct masks, None for one that allows everything; `mask_B` the number of each request's.
+    `groups` are the requests by their rules.
     """
 
     masks: tuple[NDArray[np.bool_] | None, ...]
